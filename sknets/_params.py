@@ -1,0 +1,165 @@
+"""Hyperparameters declared once: one line feeds ``__init__``, validation and the docstring.
+
+An estimator is a dataclass whose fields are written with `param`::
+
+    @estimator
+    class MLPClassifier(NetworkClassifier):
+        dropout: float = param(0.0, Interval(Real, 0, 1, closed="left"), "Share of units silenced.")
+
+This module alone imports scikit-learn's private ``_param_validation``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from numbers import Integral
+from typing import Any, TypeVar, dataclass_transform
+
+from sklearn import get_config
+from sklearn.utils._param_validation import (
+    InvalidParameterError,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from sklearn.utils._param_validation import Interval as Interval
+
+__all__ = [
+    "Interval",
+    "InvalidParameterError",
+    "Options",
+    "OneOf",
+    "check_parameters",
+    "estimator",
+    "param",
+]
+
+Class = TypeVar("Class", bound=type)
+
+_SECTIONS = ("Attributes", "See Also", "Notes", "References", "Examples")
+_TYPE_NAMES = {
+    "array-like": "array-like",
+    "boolean": "bool",
+    "random_state": "int, RandomState instance or None",
+    "verbose": "int or bool",
+}
+
+
+def OneOf(*names: str) -> StrOptions:  # noqa: N802 - reads as the constraint classes beside it
+    """One of a few names."""
+    return StrOptions(set(names))
+
+
+def param(default: Any, constraint: Any, sentence: str, *, kw_only: bool = True) -> Any:
+    """Declare a hyperparameter: its default, its allowed values, and what it does.
+
+    Parameters
+    ----------
+    default : object
+        The default, of an immutable type.
+    constraint : object or list of objects
+        What scikit-learn's parameter validation takes: `Interval`, `OneOf`, a type, ``"boolean"``,
+        ``"random_state"``, ``"array-like"``, ``callable``, ``None``; a list allows any of its
+        members.
+    sentence : str
+        Effect, unit and range, for the docstring.
+    kw_only : bool, default=True
+        False lets the parameter be given by position. Only leaf classes may say so.
+    """
+    constraints = constraint if isinstance(constraint, list) else [constraint]
+    return field(
+        default=default,
+        kw_only=kw_only,
+        metadata={"constraints": constraints, "sentence": sentence},
+    )
+
+
+@dataclass_transform(eq_default=False, kw_only_default=True, field_specifiers=(param,))
+def estimator(cls: Class) -> Class:
+    """Make a dataclass of parameters whose docstring has its Parameters and Attributes."""
+    cls = dataclass(eq=False, repr=False, kw_only=True)(cls)
+    cls._parameter_constraints = {f.name: f.metadata["constraints"] for f in fields(cls)}
+    cls.__doc__ = _assembled_docstring(cls)
+    return cls
+
+
+def check_parameters(obj: Any) -> None:
+    """Raise InvalidParameterError for the first parameter of `obj` outside its constraint."""
+    if not get_config()["skip_parameter_validation"]:
+        validate_parameter_constraints(
+            obj._parameter_constraints, obj.get_params(deep=False), type(obj).__name__
+        )
+
+
+def _assembled_docstring(cls: type) -> str:
+    """The class docstring with its Parameters (own first) and the shared Attributes put in."""
+    text = inspect.cleandoc(cls.__doc__ or cls.__name__)
+    inherited = {f.name for base in cls.__mro__[2:] for f in getattr(base, "_own_fields", ())}
+    own = [f for f in fields(cls) if f.name not in inherited]
+    cls._own_fields = own
+    positional_first = sorted(fields(cls), key=lambda f: f.kw_only)
+    ordered = sorted(positional_first, key=lambda f: _depth(cls, f.name))
+    parameters = [
+        _entry(f.name, f"{_type_text(f.metadata['constraints'])}, default={f.default!r}", s)
+        for f in ordered
+        for s in [f.metadata["sentence"]]
+    ]
+    shared = getattr(cls, "_fitted_attributes", {})
+    attributes = [_entry(name, *spec.split(": ", 1)) for name, spec in shared.items()]
+    text = _insert_section(text, "Parameters", parameters)
+    return _insert_section(text, "Attributes", attributes)
+
+
+def _depth(cls: type, name: str) -> int:
+    """How far up the class order a parameter is declared: 0 is the class itself."""
+    order = [base for base in cls.__mro__ if name in vars(base).get("__annotations__", {})]
+    return cls.__mro__.index(order[0]) if order else len(cls.__mro__)
+
+
+def _entry(name: str, kind: str, sentence: str) -> str:
+    body = textwrap.fill(sentence, 92, initial_indent="    ", subsequent_indent="    ")
+    return f"{name} : {kind}\n{body}"
+
+
+def _insert_section(text: str, title: str, entries: Iterable[str]) -> str:
+    """Put numpydoc entries under `title`: at the end of it if it is there, else in its place."""
+    entries = list(entries)
+    if not entries:
+        return text
+    later = _SECTIONS if title == "Parameters" else _SECTIONS[1:]
+    lines = text.split("\n")
+    heads = [i for i, line in enumerate(lines[:-1]) if line and set(lines[i + 1]) == {"-"}]
+    titles = {lines[i]: i for i in heads}
+    at = min((titles[t] for t in later if t in titles), default=len(lines))
+    block = entries if title in titles else [title, "-" * len(title), *entries]
+    before = "\n".join(lines[:at]).rstrip()
+    after = "\n".join(lines[at:])
+    gap = "\n" if title in titles else "\n\n"
+    return before + gap + "\n".join(block) + ("\n\n" + after if after else "\n")
+
+
+def _type_text(constraints: list[Any]) -> str:
+    """What the docstring says of a parameter's type, from its constraints."""
+    return " or ".join(_one_type_text(c) for c in constraints)
+
+
+def _one_type_text(constraint: Any) -> str:
+    if isinstance(constraint, StrOptions):
+        return "{" + ", ".join(repr(option) for option in sorted(constraint.options)) + "}"
+    if isinstance(constraint, Options):
+        return ", ".join(str(option) for option in constraint.options)
+    if isinstance(constraint, Interval):
+        number = "int" if issubclass(constraint.type, Integral) else "float"
+        left = "[" if constraint.closed in ("left", "both") else "("
+        right = "]" if constraint.closed in ("right", "both") else ")"
+        low = "-inf" if constraint.left is None else constraint.left
+        high = "inf" if constraint.right is None else constraint.right
+        return f"{number} in {left}{low}, {high}{right}"
+    if constraint is None:
+        return "None"
+    if isinstance(constraint, str):
+        return _TYPE_NAMES[constraint]
+    return getattr(constraint, "__name__", str(constraint))

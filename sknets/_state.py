@@ -1,0 +1,32 @@
+"""Nests of plain values and tensors as nests of plain values and arrays, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def to_arrays(tree: Any) -> Any:
+    """The tensors of a nest of dicts, lists and tuples as arrays."""
+    return _mapped(tree, Tensor, lambda tensor: tensor.detach().cpu().numpy())
+
+
+def to_tensors(tree: Any) -> Any:
+    """The arrays of a nest as tensors, sharing memory where it may be written to."""
+    return _mapped(
+        tree, np.ndarray, lambda a: torch.from_numpy(a if a.flags.writeable else a.copy())
+    )
+
+
+def _mapped(tree: Any, kind: type, function: Callable[[Any], Any]) -> Any:
+    if isinstance(tree, kind):
+        return function(tree)
+    if isinstance(tree, dict):
+        return {key: _mapped(value, kind, function) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(_mapped(value, kind, function) for value in tree)
+    return tree

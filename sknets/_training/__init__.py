@@ -1,0 +1,1 @@
+"""The corridor between estimators and networks: minibatches, optimisers, schedules, stopping."""

@@ -1,0 +1,177 @@
+"""What supervised networks minimise, one value a sample.
+
+A `Loss` maps a network's raw outputs and the encoded targets to a value for each sample, and knows
+the inverse link that turns raw outputs into probabilities or means. Where the link is the loss's
+canonical one, the gradient with respect to the raw output is simply *output - target*.
+
+Encoded targets are class indices ``(n,)`` for a multiclass loss, else floats ``(n, n_outputs)``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Loss(ABC):
+    """Abstract: a value a sample, and the inverse link of the output layer."""
+
+    out_activation = "identity"
+    canonical = False
+
+    @abstractmethod
+    def __call__(self, raw: Tensor, target: Tensor) -> Tensor:
+        """The loss of each sample, of shape (n,)."""
+
+    def outputs(self, raw: Tensor) -> Tensor:
+        """The inverse link: what the network says, of shape (n, n_outputs)."""
+        return raw
+
+    def dense(self, target: Tensor, raw: Tensor) -> Tensor:
+        """The target in the shape and scale of the outputs of `raw`."""
+        return target
+
+
+@dataclass(frozen=True)
+class SoftmaxLogLoss(Loss):
+    """Cross-entropy of the softmax, with label smoothing (Szegedy et al., 2016, section 7)."""
+
+    label_smoothing: float = 0.0
+    out_activation = "softmax"
+    canonical = True
+
+    def __call__(self, raw: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(
+            raw, target, reduction="none", label_smoothing=self.label_smoothing
+        )
+
+    def outputs(self, raw: Tensor) -> Tensor:
+        return torch.softmax(raw, 1)
+
+    def dense(self, target: Tensor, raw: Tensor) -> Tensor:
+        uniform = torch.full_like(raw, self.label_smoothing / raw.shape[1])
+        share = torch.full_like(raw[:, :1], 1 - self.label_smoothing)
+        return uniform.scatter_add_(1, target[:, None], share)
+
+
+@dataclass(frozen=True)
+class SigmoidLogLoss(Loss):
+    """Binary cross-entropy, summed over outputs: two classes, or one output a label."""
+
+    label_smoothing: float = 0.0
+    out_activation = "logistic"
+    canonical = True
+
+    def __call__(self, raw: Tensor, target: Tensor) -> Tensor:
+        target = self.dense(target, raw)
+        return F.binary_cross_entropy_with_logits(raw, target, reduction="none").sum(1)
+
+    def outputs(self, raw: Tensor) -> Tensor:
+        return torch.sigmoid(raw)
+
+    def dense(self, target: Tensor, raw: Tensor) -> Tensor:
+        if not self.label_smoothing:
+            return target
+        return target * (1 - self.label_smoothing) + self.label_smoothing / 2
+
+
+@dataclass(frozen=True)
+class MulticlassHinge(Loss):
+    """Sum over the other classes of max(0, s_j - s_y + 1) ** power (Weston and Watkins, 1999)."""
+
+    power: int = 1
+
+    def __call__(self, raw: Tensor, target: Tensor) -> Tensor:
+        right = raw.gather(1, target[:, None])
+        excess = (raw - right + 1).clamp_min(0).scatter(1, target[:, None], 0)
+        return excess.pow(self.power).sum(1)
+
+
+@dataclass(frozen=True)
+class BinaryHinge(Loss):
+    """max(0, 1 - t s) ** power with t = -1 or 1, summed over outputs."""
+
+    power: int = 1
+
+    def __call__(self, raw: Tensor, target: Tensor) -> Tensor:
+        return (1 - (2 * target - 1) * raw).clamp_min(0).pow(self.power).sum(1)
+
+
+@dataclass(frozen=True)
+class SquaredError(Loss):
+    """Half the squared error, summed over outputs."""
+
+    canonical = True
+
+    def __call__(self, raw: Tensor, target: Tensor) -> Tensor:
+        return (raw - target).square().sum(1) / 2
+
+
+@dataclass(frozen=True)
+class AbsoluteError(Loss):
+    """The absolute error, summed over outputs: its minimiser is the median."""
+
+    def __call__(self, raw: Tensor, target: Tensor) -> Tensor:
+        return (raw - target).abs().sum(1)
+
+
+@dataclass(frozen=True)
+class Huber(Loss):
+    """Quadratic up to `delta`, linear beyond (Huber, 1964), summed over outputs."""
+
+    delta: float = 1.0
+
+    def __call__(self, raw: Tensor, target: Tensor) -> Tensor:
+        return F.huber_loss(raw, target, reduction="none", delta=self.delta).sum(1)
+
+
+@dataclass(frozen=True)
+class Poisson(Loss):
+    """Half the Poisson deviance with a log link, summed over outputs."""
+
+    out_activation = "exp"
+    canonical = True
+
+    def __call__(self, raw: Tensor, target: Tensor) -> Tensor:
+        constant = torch.xlogy(target, target) - target
+        return (raw.exp() - target * raw + constant).sum(1)
+
+    def outputs(self, raw: Tensor) -> Tensor:
+        return raw.exp()
+
+
+@dataclass(frozen=True)
+class Quantile(Loss):
+    """The pinball loss: its minimiser is the conditional `quantile` (Koenker, 1978)."""
+
+    quantile: float = 0.5
+
+    def __call__(self, raw: Tensor, target: Tensor) -> Tensor:
+        error = target - raw
+        return torch.maximum(self.quantile * error, (self.quantile - 1) * error).sum(1)
+
+
+@dataclass(frozen=True)
+class Grouped(Loss):
+    """Several multiclass targets: one loss over each group of outputs, added up.
+
+    Raw outputs are ``(n, sum(sizes))``, targets class indices ``(n, len(sizes))``.
+    """
+
+    loss: Loss
+    sizes: tuple[int, ...]
+
+    @property
+    def out_activation(self) -> str:  # type: ignore[override]
+        return self.loss.out_activation
+
+    def __call__(self, raw: Tensor, target: Tensor) -> Tensor:
+        groups = zip(raw.split(self.sizes, 1), target.unbind(1), strict=True)
+        return sum(self.loss(scores, labels) for scores, labels in groups)
+
+    def outputs(self, raw: Tensor) -> Tensor:
+        return torch.cat([self.loss.outputs(scores) for scores in raw.split(self.sizes, 1)], 1)

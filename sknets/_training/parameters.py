@@ -1,0 +1,86 @@
+"""All parameters of a network as views of one vector, so that an update is one operation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class FlatParameters:
+    """The trainable parameters of a module, laid out in one vector with one gradient.
+
+    The module's parameters become views of `vector` and their ``grad`` views of ``vector.grad``:
+    what an optimiser does to the vector it does to the network. Weights (two dimensions or more)
+    come first, so that penalties reach them as one slice and leave biases alone.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        trainable = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+        ordered = sorted(trainable, key=lambda named: named[1].ndim < 2)
+        buffers = [(name, b) for name, b in module.named_buffers() if b.is_floating_point()]
+        self.names = [name for name, _ in ordered + buffers]
+        self.parameters = [p for _, p in ordered]
+        self.buffers = [b for _, b in buffers]
+        values = [p.detach().reshape(-1) for p in self.parameters]
+        self.vector = nn.Parameter(torch.cat(values) if values else torch.zeros(0))
+        self.vector.grad = torch.zeros_like(self.vector)
+        self.values, self.grad = self.vector.detach(), self.vector.grad
+        start = 0
+        for parameter in self.parameters:
+            end = start + parameter.numel()
+            shape = parameter.shape
+            parameter.data = self.values[start:end].view(shape)
+            parameter.grad = self.grad[start:end].view(shape)
+            start = end
+        n_weights = sum(p.numel() for p in self.parameters if p.ndim >= 2)
+        self.weights, self.weight_grad = self.values[:n_weights], self.grad[:n_weights]
+
+    def snapshot(self) -> list[Tensor]:
+        """A copy of everything that training changes."""
+        return [t.clone() for t in (self.values, *self.buffers)]
+
+    def as_state_dict(self, snapshot: list[Tensor]) -> dict[str, Tensor]:
+        """A snapshot by the names of the module's state dict."""
+        vector, *buffers = snapshot
+        parts = vector.split([p.numel() for p in self.parameters])
+        shaped = (part.view(p.shape) for part, p in zip(parts, self.parameters, strict=True))
+        return dict(zip(self.names, [*shaped, *buffers], strict=True))
+
+    def restore(self, snapshot: list[Tensor]) -> None:
+        """Put a snapshot back, in place."""
+        for tensor, value in zip((self.values, *self.buffers), snapshot, strict=True):
+            tensor.copy_(value)
+
+
+class Penalty:
+    """Elastic net on the weights: alpha ((1 - l1_ratio) / 2 |w|^2 + l1_ratio |w|_1) / n.
+
+    As in scikit-learn's perceptrons, `alpha` is divided by the number of samples (the sum of their
+    weights) in the batch, and biases go free.
+    """
+
+    def __init__(self, alpha: float, l1_ratio: float = 0.0) -> None:
+        self.l2, self.l1 = alpha * (1 - l1_ratio), alpha * l1_ratio
+
+    def __bool__(self) -> bool:
+        return bool(self.l1 > 0 or self.l2 > 0)
+
+    def add(self, flat: FlatParameters, n: float | Tensor) -> Tensor:
+        """Add the gradient to the vector's; return the value (times n)."""
+        weights = flat.weights
+        value = torch.dot(weights, weights) * (self.l2 / 2)
+        if isinstance(n, Tensor):
+            flat.weight_grad.add_(weights * (self.l2 / n))
+        else:
+            flat.weight_grad.add_(weights, alpha=self.l2 / n)
+        if self.l1:
+            value = value + weights.abs().sum() * self.l1
+            flat.weight_grad.add_(weights.sign() * (self.l1 / n))
+        return value
+
+
+def clip_rows_(parameters: list[nn.Parameter], max_norm: float) -> None:
+    """Max-norm: scale the incoming weights of each unit back to `max_norm` where they exceed it."""
+    for parameter in parameters:
+        if parameter.ndim >= 2:
+            parameter.data.renorm_(2, 0, max_norm)

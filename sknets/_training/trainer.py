@@ -1,0 +1,432 @@
+"""The training loop: skorch's staircase of fit, epoch and step, kept lean.
+
+The trainer knows neither arrays nor architectures. It takes minibatches and a step that turns one
+into a loss and gradients, and runs epochs: schedule, penalty, update, constraint, average,
+history, callbacks. skorch's callbacks see the net they know (``notify``, ``history``,
+``module_``, ``optimizer_``, ``predict``), but only those that listen to batches are told of them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+from torch import Tensor, nn
+
+from sknets._data import Batch, Data
+from sknets._device import threads_for
+from sknets._random import Stream, generator
+from sknets._state import to_arrays, to_tensors
+from sknets._training.averaging import WeightAverage
+from sknets._training.optimizers import FullBatchResult, minimize
+from sknets._training.parameters import FlatParameters, Penalty, clip_rows_
+from sknets._training.schedules import Schedule
+from sknets._training.steps import Step
+
+BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class DivergedError(ArithmeticError):
+    """The loss of an epoch is not finite; the message names the epoch."""
+
+
+@dataclass
+class Recipe:
+    """How to train: everything the trainer needs beside the network, its step and the data."""
+
+    solver: str
+    optimizer: Callable[[Any], torch.optim.Optimizer] | None  # None for full-batch solvers
+    schedule: Schedule
+    penalty: Penalty
+    max_epochs: int
+    seed: int
+    full_batch: bool = False
+    flat: bool = True  # step on the flat vector; a user's optimiser gets the parameters themselves
+    shuffle: bool = True
+    weight_decay: float = 0.0  # decoupled: w -= rate * weight_decay * w
+    max_norm: float | None = None
+    averaging: str | None = None
+    averaging_decay: float = 0.999
+    n_snapshots: int = 0
+    pacing: Callable[[int], np.ndarray] | None = None  # epoch -> the rows to train on
+    tol: float = 1e-4
+    max_fun: int = 15000
+    stop_on_divergence: bool = False  # end the training instead of raising
+
+
+class Trainer(NeuralNet):
+    """Train a module by a step over minibatches.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Trained in place.
+    flat : FlatParameters
+        The module's parameters as one vector.
+    step : Step
+    recipe : Recipe
+    callbacks : list of skorch callbacks
+    predictors : dict of callables
+        ``predict``, ``predict_proba``: what callbacks that score get from the net.
+    samples_seen : int
+        How many samples were seen in earlier calls.
+    device : torch.device
+        Where the module is.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        flat: FlatParameters,
+        step: Step,
+        recipe: Recipe,
+        *,
+        callbacks: Iterable[Callback] = (),
+        predictors: dict[str, Callable] | None = None,
+        samples_seen: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        super().__init__(
+            module,
+            criterion=nn.Identity,
+            optimizer=recipe.optimizer,
+            max_epochs=recipe.max_epochs,
+            train_split=None,
+            callbacks=list(callbacks),
+            device=None,
+            verbose=0,
+            use_caching=False,
+        )
+        self.flat, self.step, self.recipe = flat, step, recipe
+        self.predictors = predictors or {}
+        self.epochs_of_call = 0
+        self.epochs_of_fit = 0  # since the last call of fit, which schedules go by
+        self.samples_seen = samples_seen
+        self.compute_device = torch.device(device)
+        self.average: WeightAverage | None = None
+        if recipe.averaging in ("polyak", "ema"):
+            self.average = WeightAverage(recipe.averaging, recipe.averaging_decay, flat)
+        self.snapshots: list[list[Tensor]] = []
+        self.last_weights: list[Tensor] | None = None  # where the average replaced them
+        self.stop_message: str | None = None
+        self.interrupted = self.diverged = False
+        self.result: FullBatchResult | None = None
+        self.dataset_train: Any = None
+        self.dataset_valid: Any = None
+        self.initialize()
+
+    # -- what skorch initialises
+
+    def get_default_callbacks(self) -> list:
+        """None: the trainer records losses and times itself."""
+        return []
+
+    def initialize_optimizer(self, triggered_directly: None = None) -> Trainer:
+        """Named optimisers step on the flat vector, a user's class on the parameters themselves."""
+        if self.recipe.optimizer is not None:
+            params = [self.flat.vector] if self.recipe.flat else self.flat.parameters
+            self.optimizer_ = self.recipe.optimizer(params)
+            for group in self.optimizer_.param_groups:
+                group["initial_lr"] = group["lr"]
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """What the estimator predicts now, labels decoded."""
+        return self.predictors["predict"](X)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """What the estimator predicts now, as probabilities."""
+        return self.predictors["predict_proba"](X)
+
+    # -- the staircase
+
+    def train(self, data: Data, **on_train: Any) -> Trainer:
+        """Run the epochs; a Ctrl-C keeps what was learnt so far and warns."""
+        self.module_.train()
+        self.batch_listeners = [cb for _, cb in self.callbacks_ if _listens_to_batches(cb)]
+        run = self.fit_full_batch if self.recipe.full_batch else self.fit_loop
+        work = 6.0 * data.batch_size * len(self.flat.values)  # forward once, backward twice
+        try:
+            with threads_for(work, self.compute_device):
+                self.notify("on_train_begin", **on_train)
+                run(data)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        finally:
+            if self.history and "train_loss" not in self.history[-1]:
+                self.history.pop()  # the epoch that was cut off
+            if self.average is not None and self.average.t:
+                self.last_weights = self.flat.snapshot()
+                self.flat.restore(self.average.mean)
+            self.module_.eval()
+            self.notify("on_train_end", **on_train)
+        return self
+
+    def fit_loop(self, X: Data, y: None = None, epochs: int | None = None, **_: Any) -> Trainer:
+        """Epochs until the last, or until a callback stops the training."""
+        while self.epochs_of_call < self.recipe.max_epochs and self.stop_message is None:
+            self.last_good = self.flat.snapshot()
+            self.notify_epoch("on_epoch_begin")
+            self.run_single_epoch(X, training=True, prefix="train", step_fn=self.train_step)
+            self.samples_seen += X.n_samples
+            self.close_epoch()
+        return self
+
+    def run_single_epoch(
+        self, iterator: Data, training: bool, prefix: str, step_fn: Callable, **_: Any
+    ) -> None:
+        """One pass over the data; the loss is read from the device once, at the end."""
+        recipe, epoch = self.recipe, self.epoch
+        shuffling = generator(recipe.seed, Stream.SHUFFLE, epoch) if recipe.shuffle else None
+        seed_layers(self.module_, recipe.seed, epoch, self.compute_device)
+        self.set_rate(recipe.schedule.rate(self.epochs_of_fit))
+        rows = recipe.pacing(epoch) if recipe.pacing else None
+        n_rows = iterator.n_samples if rows is None else len(rows)
+        n_batches = -(-n_rows // iterator.batch_size)
+        total = torch.zeros((), dtype=self.flat.values.dtype, device=self.compute_device)
+        for i, batch in enumerate(iterator.epoch(shuffling, rows)):
+            if not recipe.schedule.is_constant:
+                self.set_rate(recipe.schedule.rate(self.epochs_of_fit + (i + 1) / n_batches))
+            if self.batch_listeners:
+                loss = self.observed_step(batch, step_fn, prefix)
+            else:
+                loss = step_fn(batch)
+            total.add_(loss, alpha=batch.x.shape[0])
+        self.history.record(prefix + "_loss", total.item() / max(1, n_rows))
+        self.history.record(prefix + "_batch_count", n_batches)
+
+    def train_step(self, batch: Batch, **_: Any) -> Tensor:
+        """One update; returns the penalised mean loss of the batch."""
+        recipe, flat = self.recipe, self.flat
+        loss = self.gradients(batch)
+        if self.batch_listeners:
+            self.notify_batch(
+                "on_grad_computed",
+                named_parameters=list(self.module_.named_parameters()),
+                batch=batch[:2],
+                training=True,
+            )
+        if recipe.weight_decay:
+            rate = self.optimizer_.param_groups[0]["lr"]
+            flat.weights.mul_(1 - rate * recipe.weight_decay)
+        self.optimizer_.step()
+        if recipe.max_norm is not None:
+            clip_rows_(flat.parameters, recipe.max_norm)
+        if self.average is not None:
+            self.average.update()
+        return loss
+
+    def gradients(self, batch: Batch) -> Tensor:
+        """Set the gradient of the penalised mean loss of a batch; return its value."""
+        loss = self.step(batch).loss
+        if self.recipe.penalty:
+            n = batch.x.shape[0] if batch.weight is None else batch.weight.sum()
+            loss = loss + self.recipe.penalty.add(self.flat, n) / n
+        return loss
+
+    def close_epoch(self) -> None:
+        """Count the epoch, check its loss, keep its snapshot, tell the callbacks."""
+        if not np.isfinite(self.history[-1, "train_loss"]):
+            self.flat.restore(self.last_good)
+            if not self.recipe.stop_on_divergence:
+                raise DivergedError(f"the loss became non-finite in epoch {len(self.history)}")
+            self.diverged = True
+            self.stop_message = "Training loss became non-finite."
+        self.epochs_of_fit += 1
+        self.epochs_of_call += 1
+        self.recipe.schedule.epoch_ended(self.samples_seen)
+        self.keep_snapshot()
+        self.notify_epoch("on_epoch_end")
+
+    # -- state
+
+    def state(self) -> dict[str, Any]:
+        """What going on needs beside the weights, as plain values and arrays."""
+        state: dict[str, Any] = {
+            "solver": self.recipe.solver,
+            "optimizer": to_arrays(self.optimizer_.state_dict()),
+            "rate_scale": self.recipe.schedule.scale,
+            "epochs_of_fit": self.epochs_of_fit,
+        }
+        if self.average is not None:
+            state["average"] = to_arrays(self.average.state())
+        if self.last_weights is not None:
+            state["last_weights"] = to_arrays(self.last_weights)
+        return state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state; one of another solver leaves the optimiser fresh."""
+        self.epochs_of_fit = state["epochs_of_fit"]
+        self.recipe.schedule.scale = state["rate_scale"]
+        if "last_weights" in state:
+            self.flat.restore(to_tensors(state["last_weights"]))
+        if self.average is not None and "average" in state:
+            self.average.load(to_tensors(state["average"]))
+        if state["solver"] == self.recipe.solver:
+            self.optimizer_.load_state_dict(to_tensors(state["optimizer"]))
+
+    # -- details
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs were completed before this one, in all calls."""
+        return len(self.history) - 1
+
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate of every parameter group, keeping their proportions."""
+        schedule = self.recipe.schedule
+        if schedule.name == "constant" and not schedule.warmup:
+            return  # the rate may be in the hands of a skorch callback
+        for group in self.optimizer_.param_groups:
+            group["lr"] = rate * group["initial_lr"] / schedule.initial
+
+    def stalled(self, message: str) -> None:
+        """Nothing improves: lower the learning rate, or stop where there is no lower one."""
+        if not self.recipe.schedule.stalled():
+            self.stop_message = message
+
+    def notify_epoch(self, event: str) -> None:
+        """Tell the callbacks of an epoch; one that raises KeyboardInterrupt stops the training."""
+        try:
+            self.notify(event, dataset_train=self.dataset_train, dataset_valid=self.dataset_valid)
+        except KeyboardInterrupt:
+            if not self.callbacks:
+                raise
+            self.stop_message = "Training was stopped by a callback."
+
+    def notify_batch(self, event: str, **kwargs: Any) -> None:
+        """Tell of a batch only those who listen."""
+        for callback in self.batch_listeners:
+            getattr(callback, event)(self, **kwargs)
+
+    def observed_step(self, batch: Batch, step_fn: Callable, prefix: str) -> Tensor:
+        """A step that the history and the callbacks see."""
+        self.history.new_batch()
+        self.notify_batch("on_batch_begin", batch=batch[:2], training=True)
+        loss = step_fn(batch)
+        self.history.record_batch(prefix + "_loss", loss.item())
+        self.history.record_batch(prefix + "_batch_size", batch.x.shape[0])
+        self.notify_batch("on_batch_end", batch=batch[:2], training=True, loss=loss)
+        return loss
+
+    def keep_snapshot(self) -> None:
+        """At the end of each cycle, keep the weights for the ensemble (Huang et al., 2017)."""
+        n = self.recipe.n_snapshots
+        done = self.epochs_of_fit
+        if n and done * n // self.recipe.max_epochs > (done - 1) * n // self.recipe.max_epochs:
+            self.snapshots.append(self.flat.snapshot())
+
+    def fit_full_batch(self, data: Data) -> Trainer:
+        """Minimise the penalised loss over the whole data; an epoch is an iteration."""
+        objective = FullObjective(self, data)
+        flat = self.flat
+
+        def iterated(x: np.ndarray) -> None:
+            flat.values.copy_(torch.from_numpy(x))
+            self.history.record("train_loss", objective.value_at(x))
+            self.samples_seen += data.n_samples
+            self.notify_epoch("on_epoch_end")
+            if self.stop_message is not None:
+                raise StopIteration
+            self.notify_epoch("on_epoch_begin")
+
+        l1 = self.recipe.penalty.l1
+        strengths = None
+        if l1:
+            strengths = np.zeros(len(flat.values))
+            strengths[: len(flat.weights)] = l1 / objective.weight_sum
+        self.notify_epoch("on_epoch_begin")
+        self.last_good = flat.snapshot()
+        self.result = minimize(
+            self.recipe.solver,
+            objective,
+            flat.values.cpu().double().numpy().copy(),
+            hessian_product=objective.hessian_product,
+            max_iter=self.recipe.max_epochs,
+            max_fun=self.recipe.max_fun,
+            tol=self.recipe.tol,
+            callback=iterated,
+            l1=strengths,
+        )
+        if not np.isfinite(self.result.x).all() or not np.isfinite(self.result.value):
+            flat.restore(self.last_good)
+            raise DivergedError("the loss became non-finite")
+        flat.values.copy_(torch.from_numpy(self.result.x))
+        return self
+
+
+class FullObjective:
+    """The penalised mean loss over all data as a function of the flat vector, in float64."""
+
+    def __init__(self, trainer: Trainer, data: Data) -> None:
+        self.trainer, self.data, self.flat = trainer, data, trainer.flat
+        self.penalty = Penalty(trainer.recipe.penalty.l2)  # the L1 part is the minimiser's
+        self.weight_sum = sum(_weight(batch) for batch in data.epoch(None))
+        self.last: tuple[np.ndarray, float] | None = None
+
+    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        self.flat.values.copy_(torch.from_numpy(x))
+        total = torch.zeros((), dtype=self.flat.values.dtype, device=self.flat.values.device)
+        gradient = torch.zeros_like(self.flat.grad)
+        for batch in self.data.epoch(None):
+            share = _weight(batch) / self.weight_sum
+            total += self.trainer.step(batch).loss * share
+            gradient.add_(self.flat.grad, alpha=share)
+        self.flat.grad.copy_(gradient)
+        total += self.penalty.add(self.flat, self.weight_sum) / self.weight_sum
+        self.last = x.copy(), total.item()
+        return self.last[1], self.flat.grad.cpu().double().numpy().copy()
+
+    def value_at(self, x: np.ndarray) -> float:
+        """The value, remembered from the last call where it was at `x`."""
+        if self.last is None or not np.array_equal(self.last[0], x):
+            self(x)
+        return self.last[1]
+
+    def hessian_product(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """The Hessian at `x` times `v`, by differentiating the gradient's product with `v`."""
+        flat, step = self.flat, self.trainer.step
+        flat.values.copy_(torch.from_numpy(x))
+        direction = torch.from_numpy(v).to(flat.values)
+        parts = direction.split([p.numel() for p in flat.parameters])
+        product = torch.zeros_like(flat.values)
+        for batch in self.data.epoch(None):
+            loss = step.differentiable(self.trainer.module_(batch.x), batch)
+            gradients = torch.autograd.grad(loss, flat.parameters, create_graph=True)
+            along = sum(
+                torch.dot(g.reshape(-1), d) for g, d in zip(gradients, parts, strict=True)
+            )
+            if along.requires_grad:
+                seconds = torch.autograd.grad(along, flat.parameters, materialize_grads=True)
+                flattened = torch.cat([s.reshape(-1) for s in seconds])
+                product.add_(flattened, alpha=_weight(batch) / self.weight_sum)
+        n = len(flat.weights)
+        product[:n].add_(direction[:n], alpha=self.penalty.l2 / self.weight_sum)
+        return product.cpu().double().numpy()
+
+
+def seed_layers(module: nn.Module, seed: int, epoch: int, device: torch.device) -> None:
+    """Give every layer that draws random numbers the epoch's generator."""
+    drawing = [layer for layer in module.modules() if hasattr(layer, "generator")]
+    if drawing:
+        shared = generator(seed, Stream.LAYERS, epoch, device=device)
+        for layer in drawing:
+            layer.generator = shared
+
+
+def _weight(batch: Batch) -> float:
+    return batch.x.shape[0] if batch.weight is None else batch.weight.sum().item()
+
+
+def _listens_to_batches(callback: Callback) -> bool:
+    return any(
+        getattr(type(callback), event) is not getattr(Callback, event) for event in BATCH_EVENTS
+    )
+

@@ -1,0 +1,23 @@
+"""What every estimator does, and the roles it can have."""
+
+from sknets.base.estimator import NetworkEstimator
+from sknets.base.parameters import TrainingParameters
+from sknets.base.supervised import (
+    CLASS_LOSSES,
+    REGRESSION_LOSSES,
+    NetworkClassifier,
+    NetworkRegressor,
+    SupervisedNetwork,
+)
+from sknets.base.transformer import NetworkTransformer
+
+__all__ = [
+    "CLASS_LOSSES",
+    "REGRESSION_LOSSES",
+    "NetworkClassifier",
+    "NetworkEstimator",
+    "NetworkRegressor",
+    "NetworkTransformer",
+    "SupervisedNetwork",
+    "TrainingParameters",
+]

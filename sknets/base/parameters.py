@@ -1,0 +1,301 @@
+"""The training parameters that all estimators share, and what they mean to the trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+
+from sknets._device import resolve_device
+from sknets._params import Interval, OneOf, Options, check_parameters, estimator, param
+from sknets._training import schedules
+from sknets._training.curriculum import paced_rows
+from sknets._training.optimizers import FULL_BATCH, STOCHASTIC, Settings
+from sknets._training.parameters import Penalty
+from sknets._training.schedules import Schedule
+from sknets._training.trainer import Recipe
+
+
+@estimator
+class TrainingParameters(BaseEstimator):
+    """Abstract: how to train by gradient descent, in MLPClassifier's words."""
+
+    solver: Any = param(
+        "adam",
+        [OneOf(*STOCHASTIC, *FULL_BATCH), callable],
+        "How weights are found: a stochastic method, a full-batch one (lbfgs, bfgs, cg, "
+        "newton-cg), or any torch.optim.Optimizer class, which is given learning_rate_init.",
+    )
+    alpha: float = param(
+        0.0001,
+        Interval(Real, 0, None, closed="left"),
+        "Strength of the penalty on the weights, divided by the sample size when added to the "
+        "loss. With solver='adamw', the decoupled weight decay instead.",
+    )
+    batch_size: Any = param(
+        "auto",
+        [OneOf("auto", "full"), Interval(Integral, 1, None, closed="left")],
+        "Samples in a minibatch; 'auto' is min(200, n_samples), 'full' all of them.",
+    )
+    learning_rate: str = param(
+        "constant",
+        OneOf(*schedules.NAMES),
+        "How the learning rate changes over training. As in scikit-learn, 'invscaling' and "
+        "'adaptive' act with solver='sgd' alone.",
+    )
+    learning_rate_init: float = param(
+        0.001,
+        Interval(Real, 0, None, closed="neither"),
+        "The initial learning rate; the highest of 'one_cycle'. Ignored by full-batch solvers.",
+    )
+    power_t: float = param(
+        0.5,
+        Interval(Real, 0, None, closed="left"),
+        "The exponent of learning_rate='invscaling'.",
+    )
+    max_iter: int = param(
+        200,
+        Interval(Integral, 1, None, closed="left"),
+        "The most epochs (passes over the data) of a call, or iterations of a full-batch solver.",
+    )
+    shuffle: bool = param(True, "boolean", "Whether to permute the samples in each epoch.")
+    random_state: Any = param(
+        None,
+        "random_state",
+        "Determines the initial weights, the validation split, batches and dropout. Pass an int "
+        "for the same result at every call.",
+    )
+    tol: float = param(
+        1e-4,
+        Interval(Real, 0, None, closed="left"),
+        "An epoch that does not improve the loss (or validation score) by this much counts as no "
+        "change; for full-batch solvers, the tolerance of the gradient.",
+    )
+    verbose: Any = param(False, "verbose", "Whether to print a line an epoch.")
+    warm_start: bool = param(
+        False, "boolean", "Whether fit goes on from the weights of the last call."
+    )
+    momentum: float = param(
+        0.9, Interval(Real, 0, 1, closed="both"), "Momentum of solver='sgd'."
+    )
+    nesterovs_momentum: bool = param(
+        True, "boolean", "Whether solver='sgd' uses Nesterov's momentum."
+    )
+    early_stopping: bool = param(
+        False,
+        "boolean",
+        "Whether to hold out validation_fraction of the data, stop when its score no longer "
+        "improves, and end with the best weights. The split is stratified, except in a "
+        "multilabel setting.",
+    )
+    validation_fraction: float = param(
+        0.1,
+        Interval(Real, 0, 1, closed="left"),
+        "Share of the data held out with early_stopping=True.",
+    )
+    beta_1: float = param(
+        0.9,
+        Interval(Real, 0, 1, closed="left"),
+        "Decay rate of the first moment of adam, adamw and nadam.",
+    )
+    beta_2: float = param(
+        0.999,
+        Interval(Real, 0, 1, closed="left"),
+        "Decay rate of the second moment of adam, adamw and nadam.",
+    )
+    epsilon: float = param(
+        1e-8,
+        Interval(Real, 0, None, closed="neither"),
+        "Added to denominators by the adaptive solvers.",
+    )
+    n_iter_no_change: Any = param(
+        10,
+        [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        "Epochs without an improvement of tol after which training stops.",
+    )
+    max_fun: int = param(
+        15000,
+        Interval(Integral, 1, None, closed="left"),
+        "The most evaluations of the loss by solver='lbfgs'.",
+    )
+    l1_ratio: float = param(
+        0.0,
+        Interval(Real, 0, 1, closed="both"),
+        "Share of the L1 norm in the penalty: 0 is L2 alone, 1 is L1 alone.",
+    )
+    max_norm: Any = param(
+        None,
+        [None, Interval(Real, 0, None, closed="neither")],
+        "Largest Euclidean norm of the incoming weights of a unit, restored after each step.",
+    )
+    decay_rate: float = param(
+        0.5,
+        Interval(Real, 0, None, closed="neither"),
+        "How much the schedules 'step', 'exponential', 'inverse_time' and 'plateau' lower the "
+        "learning rate every decay_every epochs.",
+    )
+    decay_every: float = param(
+        10,
+        Interval(Real, 0, None, closed="neither"),
+        "Epochs over which decay_rate applies once.",
+    )
+    warmup: float = param(
+        0,
+        Interval(Real, 0, None, closed="left"),
+        "Epochs over which the learning rate rises linearly from 0, under any schedule.",
+    )
+    averaging: Any = param(
+        None,
+        [None, OneOf("ema", "polyak", "snapshots")],
+        "Predict with an average over the path of training: of the weights, evenly ('polyak') or "
+        "exponentially ('ema'), or of the predictions of snapshots taken at the ends of cosine "
+        "cycles.",
+    )
+    averaging_decay: float = param(
+        0.999,
+        Interval(Real, 0, 1, closed="left"),
+        "How much of the average a step keeps, with averaging='ema'.",
+    )
+    n_snapshots: int = param(
+        5,
+        Interval(Integral, 1, None, closed="left"),
+        "Cycles, and members of the ensemble, with averaging='snapshots'.",
+    )
+    curriculum: Any = param(
+        None,
+        [None, OneOf("linear", "root")],
+        "Pacing of a curriculum over the difficulty given to fit, easy samples first.",
+    )
+    curriculum_length: float = param(
+        0.5,
+        Interval(Real, 0, 1, closed="right"),
+        "Share of max_iter after which a curriculum holds all samples.",
+    )
+    checkpoint: Any = param(
+        None,
+        [None, str],
+        "File that holds the state of training, from which a killed fit resumes.",
+    )
+    callbacks: Any = param(
+        None, [None, list, tuple], "Callbacks of skorch, which see the trainer as their net."
+    )
+    progress: bool = param(False, "boolean", "Whether to show a bar over epochs with time left.")
+    device: str = param(
+        "auto", [str, torch.device], "Where to compute: 'auto', 'cpu', 'cuda', 'cuda:1', 'mps'."
+    )
+    precision: str = param(
+        "auto",
+        OneOf("auto", "float32", "float64"),
+        "Precision of training; 'auto' is float32, or the input's float64 where an epoch is one "
+        "batch or the solver is a full-batch one.",
+    )
+
+    @property
+    def _full_batch(self) -> bool:
+        return self.solver in FULL_BATCH
+
+    def _check_settings(self, incremental: bool) -> None:
+        """Raise for parameters that are wrong by themselves or do not go together."""
+        check_parameters(self)
+        resolve_device(self.device)
+        if self.early_stopping and incremental:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        if self._full_batch:
+            self._check_full_batch()
+        if self.averaging == "snapshots":
+            self._check_snapshots(incremental)
+
+    def _check_full_batch(self) -> None:
+        if self.l1_ratio and self.alpha and self.solver != "lbfgs":
+            raise ValueError(
+                f"solver={self.solver!r} needs a differentiable penalty, got "
+                f"l1_ratio={self.l1_ratio}. Use solver='lbfgs' or a stochastic one."
+            )
+        for name in ("max_norm", "averaging", "curriculum", "checkpoint"):
+            if getattr(self, name) is not None:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} needs a stochastic solver, "
+                    f"got solver={self.solver!r}."
+                )
+
+    def _check_snapshots(self, incremental: bool) -> None:
+        if self.learning_rate != "constant":
+            raise ValueError(
+                "averaging='snapshots' has its own cyclic learning rate: leave "
+                f"learning_rate='constant'. Got {self.learning_rate!r} instead."
+            )
+        if self.max_iter < self.n_snapshots and not incremental:
+            raise ValueError(
+                f"n_snapshots={self.n_snapshots} needs at least as many epochs, "
+                f"got max_iter={self.max_iter}."
+            )
+
+    def _recipe(
+        self, seed: int, difficulty: np.ndarray | None, incremental: bool
+    ) -> Recipe:
+        """The parameters in the trainer's words."""
+        decoupled = self.solver == "adamw"
+        pacing = None
+        if self.curriculum is not None:
+            order = np.argsort(difficulty, kind="stable")
+            pacing = partial(
+                paced_rows, order, self.curriculum, self.curriculum_length * self.max_iter
+            )
+        return Recipe(
+            solver=solver_name(self.solver),
+            full_batch=self._full_batch,
+            flat=not callable(self.solver),
+            optimizer=self._optimizer(),
+            schedule=self._schedule(),
+            penalty=Penalty(0.0 if decoupled else self.alpha, self.l1_ratio),
+            max_epochs=1 if incremental else self.max_iter,
+            seed=seed,
+            shuffle=self.shuffle,
+            weight_decay=self.alpha if decoupled else 0.0,
+            max_norm=self.max_norm,
+            averaging=self.averaging,
+            averaging_decay=self.averaging_decay,
+            n_snapshots=self._n_snapshots,
+            pacing=pacing,
+            tol=self.tol,
+            max_fun=self.max_fun,
+            stop_on_divergence=self.early_stopping,
+        )
+
+    @property
+    def _n_snapshots(self) -> int:
+        return self.n_snapshots if self.averaging == "snapshots" else 0
+
+    def _optimizer(self) -> Callable[[Any], torch.optim.Optimizer] | None:
+        """What makes the optimiser of some parameters; None for full-batch solvers."""
+        if callable(self.solver):
+            return partial(self.solver, lr=self.learning_rate_init)
+        if self._full_batch:
+            return None
+        settings = Settings(*(getattr(self, field) for field in Settings._fields))
+        return partial(STOCHASTIC[self.solver], s=settings)
+
+    def _schedule(self) -> Schedule:
+        name = "cyclic" if self._n_snapshots else self.learning_rate
+        if name in schedules.SGD_ONLY and self.solver != "sgd":
+            name = "constant"
+        return Schedule(
+            name,
+            self.learning_rate_init,
+            self.max_iter,
+            self.decay_rate,
+            self.decay_every,
+            self.power_t,
+            self.warmup,
+            n_cycles=max(1, self._n_snapshots),
+        )
+
+
+def solver_name(solver: Any) -> str:
+    """The name of a solver, also of a user's class."""
+    return solver if isinstance(solver, str) else getattr(solver, "__qualname__", repr(solver))

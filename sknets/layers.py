@@ -1,0 +1,136 @@
+"""Building blocks that several families share, and the tables that resolve their names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import product
+
+import torch
+from torch import Tensor, nn
+
+
+class Dropout(nn.Module):
+    """Inverted dropout (Srivastava et al., 2014) whose randomness is its own.
+
+    A share `p` of the units is silenced at each training step and the rest scaled by 1 / (1 - p),
+    so that prediction needs no change. Masks come from `generator`, which the trainer sets.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self.generator: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        keep = 1 - self.p
+        return x * torch.empty_like(x).bernoulli_(keep, generator=self.generator).div_(keep)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+
+class Maxout(nn.Module):
+    """The largest of `pieces` linear functions (Goodfellow et al., 2013, section 3)."""
+
+    def __init__(self, pieces: int) -> None:
+        super().__init__()
+        self.pieces = pieces
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.unflatten(1, (-1, self.pieces)).amax(2)  # (n, units * pieces) -> (n, units)
+
+    def extra_repr(self) -> str:
+        return f"pieces={self.pieces}"
+
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "identity": nn.Identity,
+    "logistic": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "prelu": nn.PReLU,
+    "elu": nn.ELU,
+    "selu": nn.SELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+}
+
+# He et al. (2015, equation 10) take 2 / fan_in, Glorot and Bengio (2010, equation 12) the mean of
+# both fans, LeCun et al. (1998, section 4.6) 1 / fan_in.
+VARIANCES: dict[str, Callable[[int, int], float]] = {
+    "glorot": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
+    "he": lambda fan_in, fan_out: 2 / fan_in,
+    "lecun": lambda fan_in, fan_out: 1 / fan_in,
+}
+TRUNCATED_STD = 0.87962566103423978  # of a standard normal cut at 2 standard deviations
+
+
+def _uniform(w: Tensor, std: float, generator: torch.Generator) -> Tensor:
+    bound = math.sqrt(3) * std
+    return w.uniform_(-bound, bound, generator=generator)
+
+
+def _normal(w: Tensor, std: float, generator: torch.Generator) -> Tensor:
+    return w.normal_(0, std, generator=generator)
+
+
+def _truncated_normal(w: Tensor, std: float, generator: torch.Generator) -> Tensor:
+    std /= TRUNCATED_STD
+    return nn.init.trunc_normal_(w, 0, std, -2 * std, 2 * std, generator=generator)
+
+
+SHAPES = {"uniform": _uniform, "normal": _normal, "truncated_normal": _truncated_normal}
+INITIALIZERS = (
+    "auto",
+    *("_".join(pair) for pair in product(VARIANCES, SHAPES)),
+    "orthogonal",
+    "normal",
+)
+
+
+@torch.no_grad()
+def initialise(
+    module: nn.Module,
+    weight_init: str,
+    bias_init: str | float,
+    init_std: float,
+    generator: torch.Generator,
+) -> None:
+    """Fill every parameter and buffer of a module from one generator.
+
+    Parameters
+    ----------
+    module : nn.Module
+        On the CPU, its contents undefined.
+    weight_init : str
+        One of `INITIALIZERS` but "auto", which is a family's own.
+    bias_init : float or "auto"
+        The biases' value; "auto" is zero.
+    init_std : float
+        Standard deviation of "normal".
+    generator : torch.Generator
+    """
+    for layer in module.modules():
+        if isinstance(layer, (nn.Linear, nn.modules.conv._ConvNd)):
+            _initialise_weight(layer.weight, weight_init, init_std, generator)
+            if layer.bias is not None:
+                nn.init.constant_(layer.bias, 0.0 if bias_init == "auto" else float(bias_init))
+        elif isinstance(layer, nn.modules.batchnorm._NormBase):
+            layer.reset_parameters()
+        elif isinstance(layer, nn.PReLU):
+            nn.init.constant_(layer.weight, 0.25)  # He et al. (2015, section 2.1)
+
+
+def _initialise_weight(w: Tensor, how: str, init_std: float, generator: torch.Generator) -> None:
+    if how == "orthogonal":  # Saxe et al. (2014)
+        nn.init.orthogonal_(w, generator=generator)
+    elif how == "normal":
+        _normal(w, init_std, generator)
+    else:
+        family, shape = how.split("_", 1)
+        fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(w)
+        SHAPES[shape](w, math.sqrt(VARIANCES[family](fan_in, fan_out)), generator)

@@ -1,0 +1,408 @@
+"""Multilayer perceptrons: stacked fully connected layers, scikit-learn's estimators on PyTorch.
+
+Rumelhart, Hinton and Williams (1986), https://doi.org/10.1038/323533a0.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from itertools import pairwise
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sknets._data import Batch
+from sknets._params import Interval, OneOf, estimator, param
+from sknets._random import Stream, generator
+from sknets._training.losses import Loss
+from sknets._training.parameters import FlatParameters
+from sknets._training.steps import Step, StepResult, SupervisedStep
+from sknets.base import (
+    REGRESSION_LOSSES,
+    NetworkClassifier,
+    NetworkEstimator,
+    NetworkRegressor,
+    NetworkTransformer,
+)
+from sknets.layers import ACTIVATIONS, INITIALIZERS, Dropout, Maxout, initialise
+
+
+class MLP(nn.Module):
+    """Hidden layers (`features`) and a linear output layer (`head`).
+
+    Parameters
+    ----------
+    n_inputs, n_outputs : int
+    hidden_layer_sizes : tuple of int
+    activation : str
+        One of `ACTIVATIONS`, or "maxout".
+    input_dropout, dropout : float
+        Share of inputs and of hidden units that are silenced in training.
+    batch_norm : bool
+        Whether to normalise before each activation (Ioffe and Szegedy, 2015).
+    maxout_pieces : int
+        Linear functions a unit of "maxout".
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        hidden_layer_sizes: tuple[int, ...],
+        n_outputs: int,
+        *,
+        activation: str = "relu",
+        input_dropout: float = 0.0,
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        maxout_pieces: int = 2,
+    ) -> None:
+        super().__init__()
+        self.activation = activation
+        pieces = maxout_pieces if activation == "maxout" else 1
+        sizes = (n_inputs, *hidden_layer_sizes)
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
+        if input_dropout:
+            layers["input_dropout"] = Dropout(input_dropout)
+        for i, (fan_in, fan_out) in enumerate(pairwise(sizes), start=1):
+            layers[f"linear{i}"] = nn.Linear(fan_in, fan_out * pieces)
+            if batch_norm:
+                layers[f"norm{i}"] = nn.BatchNorm1d(fan_out * pieces)
+            maxout = activation == "maxout"
+            layers[f"{activation}{i}"] = Maxout(pieces) if maxout else ACTIVATIONS[activation]()
+            if dropout:
+                layers[f"dropout{i}"] = Dropout(dropout)
+        self.features = nn.Sequential(layers)
+        self.head = nn.Linear(sizes[-1], n_outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x))
+
+    @property
+    def linear_layers(self) -> list[nn.Linear]:
+        """The fully connected layers from input to output."""
+        return [layer for layer in self.modules() if isinstance(layer, nn.Linear)]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the network is nothing but linear layers and simple activations."""
+        simple = (nn.Linear, nn.Identity, nn.Sigmoid, nn.Tanh, nn.ReLU)
+        return all(isinstance(layer, simple) for layer in self.features)
+
+
+# activation -> (apply in place, delta times the derivative given the activation's value)
+DERIVATIVES = {
+    "identity": (lambda z: z, lambda delta, a: delta),
+    "logistic": (torch.Tensor.sigmoid_, torch.ops.aten.sigmoid_backward),
+    "tanh": (torch.Tensor.tanh_, torch.ops.aten.tanh_backward),
+    "relu": (
+        torch.Tensor.relu_,
+        lambda delta, a: torch.ops.aten.threshold_backward(delta, a, 0),
+    ),
+}
+
+
+class Backpropagation:
+    """The training step of a plain MLP with its gradient written out, without autograd.
+
+    With a canonical link the gradient by the raw output is *output - target*; layer by layer
+    ``dL/dW = delta.T @ a`` and ``delta = (delta @ W) * f'(z)`` (Rumelhart et al., 1986). On small
+    networks autograd's bookkeeping costs as much as the arithmetic.
+    """
+
+    def __init__(self, module: MLP, loss: Loss) -> None:
+        self.module, self.loss = module, loss
+        layers = module.linear_layers
+        self.weights = [layer.weight.detach() for layer in layers]
+        self.transposed = [w.t() for w in self.weights]
+        self.biases = [layer.bias.detach() for layer in layers]
+        self.weight_grads = [layer.weight.grad for layer in layers]
+        self.bias_grads = [layer.bias.grad for layer in layers]
+        self.activate, self.derivative = DERIVATIVES[module.activation]
+
+    @torch.no_grad()
+    def __call__(self, batch: Batch) -> StepResult:
+        """Set the gradients of the mean loss over a batch."""
+        activations = [batch.x]
+        for weight, bias in zip(self.transposed[:-1], self.biases[:-1], strict=True):
+            activations.append(self.activate(torch.addmm(bias, activations[-1], weight)))
+        raw = torch.addmm(self.biases[-1], activations[-1], self.transposed[-1])
+        loss, delta = self._loss_and_delta(raw, batch)
+        for i in range(len(self.weights) - 1, -1, -1):
+            if activations[i].layout == torch.strided:
+                torch.mm(delta.t(), activations[i], out=self.weight_grads[i])
+            else:
+                self.weight_grads[i].copy_(torch.mm(activations[i].t(), delta).t())
+            torch.sum(delta, 0, out=self.bias_grads[i])
+            if i:
+                delta = self.derivative(torch.mm(delta, self.weights[i]), activations[i])
+        return StepResult(loss, raw)
+
+    def _loss_and_delta(self, raw: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The mean loss and its gradient by the raw outputs."""
+        values = self.loss(raw, batch.y)
+        delta = self.loss.outputs(raw) - self.loss.dense(batch.y, raw)
+        if batch.weight is None:
+            return values.mean(), delta.div_(len(raw))
+        share = batch.weight / batch.weight.sum().clamp_min(torch.finfo(raw.dtype).tiny)
+        return torch.dot(values, share), delta.mul_(share[:, None])
+
+    def differentiable(self, raw: Tensor, batch: Batch) -> Tensor:
+        """The mean loss for autograd, which second derivatives need."""
+        return SupervisedStep(self.module, self.loss, raw).differentiable(raw, batch)
+
+
+@torch.no_grad()
+def _initialise_like_scikit_learn(
+    layers: list[nn.Linear], logistic: bool, bias_init: str | float, seed: int
+) -> None:
+    """Glorot and Bengio's uniform, for biases too, in scikit-learn's order of draws.
+
+    The same integer `random_state` thus gives the same initial network as scikit-learn's.
+    """
+    random = np.random.RandomState(seed)
+    for layer in layers:
+        fan_out, fan_in = layer.weight.shape
+        bound = np.sqrt((2 if logistic else 6) / (fan_in + fan_out))
+        layer.weight.copy_(torch.from_numpy(random.uniform(-bound, bound, (fan_in, fan_out)).T))
+        bias = random.uniform(-bound, bound, fan_out)
+        if bias_init == "auto":
+            layer.bias.copy_(torch.from_numpy(bias))
+
+
+@estimator
+class MultilayerPerceptron(NetworkTransformer):
+    """Abstract: what both perceptrons have in common."""
+
+    input_dropout: float = param(
+        0.0,
+        Interval(Real, 0, 1, closed="left"),
+        "Share of inputs silenced at each training step.",
+    )
+    dropout: float = param(
+        0.0,
+        Interval(Real, 0, 1, closed="left"),
+        "Share of hidden units silenced at each training step (inverted dropout).",
+    )
+    batch_norm: bool = param(
+        False, "boolean", "Whether to normalise each hidden layer over the batch."
+    )
+    maxout_pieces: int = param(
+        2,
+        Interval(Integral, 1, None, closed="left"),
+        "Linear functions of which a unit of activation='maxout' is the largest.",
+    )
+    weight_init: str = param(
+        "auto",
+        OneOf(*INITIALIZERS),
+        "How weights start; 'auto' is scikit-learn's (Glorot's uniform), 'normal' has standard "
+        "deviation init_std.",
+    )
+    bias_init: Any = param(
+        "auto",
+        [OneOf("auto"), Interval(Real, None, None, closed="neither")],
+        "What biases start from; 'auto' is 0, or scikit-learn's with weight_init='auto'.",
+    )
+    init_std: float = param(
+        0.01,
+        Interval(Real, 0, None, closed="left"),
+        "Standard deviation of weight_init='normal'.",
+    )
+    pretrain: Any = param(
+        None,
+        [None, OneOf("supervised")],
+        "'supervised' first trains shallow networks one after the other, each on the features of "
+        "the last, and starts from their hidden layers.",
+    )
+
+    _fitted_attributes: ClassVar[dict[str, str]] = {
+        "coefs_": "list of ndarray of shape (fan_in, fan_out): The weights of each layer.",
+        "intercepts_": "list of ndarray of shape (fan_out,): The biases of each layer.",
+        "n_layers_": "int: Number of layers, input and output included.",
+        **NetworkEstimator._fitted_attributes,
+    }
+    _shape_parameters: ClassVar[tuple[str, ...]] = (
+        "hidden_layer_sizes",
+        "batch_norm",
+        "maxout_pieces",
+    )
+
+    # -- the network
+
+    def _hidden_layer_sizes(self) -> tuple[int, ...]:
+        sizes = self.hidden_layer_sizes  # type: ignore[attr-defined]
+        sizes = np.atleast_1d(sizes) if not hasattr(sizes, "__iter__") else sizes
+        return tuple(int(size) for size in sizes)
+
+    def _n_hidden_layers(self) -> int:
+        return len(self._hidden_layer_sizes())
+
+    def _check_settings(self, incremental: bool) -> None:
+        super()._check_settings(incremental)
+        if any(size <= 0 for size in self._hidden_layer_sizes()):
+            raise ValueError(
+                f"hidden_layer_sizes must be > 0, got {list(self._hidden_layer_sizes())}."
+            )
+
+    def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> MLP:
+        return MLP(
+            input_shape[0],
+            self._hidden_layer_sizes(),
+            n_outputs,
+            activation=self.activation,  # type: ignore[attr-defined]
+            input_dropout=self.input_dropout,
+            dropout=self.dropout,
+            batch_norm=self.batch_norm,
+            maxout_pieces=self.maxout_pieces,
+        )
+
+    def _initialise(self, module: nn.Module, seed: int) -> None:
+        weights = generator(seed, Stream.WEIGHTS)
+        if self.weight_init != "auto":
+            initialise(module, self.weight_init, self.bias_init, self.init_std, weights)
+            return
+        initialise(module, "normal", self.bias_init, self.init_std, weights)
+        logistic = self.activation == "logistic"  # type: ignore[attr-defined]
+        _initialise_like_scikit_learn(module.linear_layers, logistic, self.bias_init, seed)
+
+    def _step(self, module: nn.Module, flat: FlatParameters, loss: Loss) -> Step:
+        if module.is_plain and loss.canonical:
+            return Backpropagation(module, loss)
+        return super()._step(module, flat, loss)
+
+    # -- scikit-learn's view of the weights
+
+    @property
+    def coefs_(self) -> list[np.ndarray]:
+        """The weights of each layer, of shape (fan_in, fan_out)."""
+        return [self._values(layer.weight).T for layer in self._linear_layers("coefs_")]
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """The biases of each layer, of shape (fan_out,)."""
+        return [self._values(layer.bias) for layer in self._linear_layers("intercepts_")]
+
+    @property
+    def n_layers_(self) -> int:
+        """How many layers there are, input and output included."""
+        return len(self._linear_layers("n_layers_")) + 1
+
+    def _linear_layers(self, name: str) -> list[nn.Linear]:
+        if "module_" not in vars(self):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return self.module_.linear_layers
+
+    def _values(self, parameter: Tensor) -> np.ndarray:
+        return parameter.detach().cpu().numpy().astype(self._input_dtype, copy=False)
+
+
+@estimator
+class MLPClassifier(MultilayerPerceptron, NetworkClassifier):
+    r"""Multilayer perceptron classifier, a drop-in for scikit-learn's.
+
+    The network is a stack of fully connected layers,
+
+    .. math:: h_0 = x, \quad h_l = f(W_l h_{l-1} + b_l), \quad p(y | x) = g(W_L h_{L-1} + b_L),
+
+    with `f` the activation and `g` the softmax, or the logistic function for two classes and for
+    each label of a multilabel problem. It minimises the log loss plus the penalty on the weights.
+    Everything that scikit-learn's estimator of this name does works here: parameters, attributes,
+    warnings and errors. See the :ref:`user guide <mlp>`, and :ref:`training` for what the training
+    parameters mean in depth.
+
+    See Also
+    --------
+    MLPRegressor : The same for numbers.
+    sklearn.neural_network.MLPClassifier : The twin.
+
+    References
+    ----------
+    .. [1] Rumelhart, Hinton and Williams (1986). "Learning representations by back-propagating
+       errors." Nature 323, 533-536. https://doi.org/10.1038/323533a0
+    .. [2] Glorot and Bengio (2010). "Understanding the difficulty of training deep feedforward
+       neural networks." AISTATS.
+    .. [3] Kingma and Ba (2015). "Adam: a method for stochastic optimization." ICLR.
+       https://doi.org/10.48550/arXiv.1412.6980
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sknets import MLPClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0)
+    >>> clf = MLPClassifier(max_iter=30, learning_rate="one_cycle", learning_rate_init=0.01,
+    ...                     random_state=0).fit(X_train, y_train)
+    >>> clf.score(X_test, y_test) > 0.95
+    True
+    """
+
+    hidden_layer_sizes: Any = param(
+        (100,),
+        ["array-like", Interval(Integral, 1, None, closed="left")],
+        "Units of each hidden layer; () is a linear model.",
+        kw_only=False,
+    )
+    activation: str = param(
+        "relu",
+        OneOf(*ACTIVATIONS, "maxout"),
+        "Activation of the hidden layers.",
+        kw_only=False,
+    )
+
+
+@estimator
+class MLPRegressor(MultilayerPerceptron, NetworkRegressor):
+    r"""Multilayer perceptron regressor, a drop-in for scikit-learn's.
+
+    The network is a stack of fully connected layers,
+
+    .. math:: h_0 = x, \quad h_l = f(W_l h_{l-1} + b_l), \quad \hat y = W_L h_{L-1} + b_L,
+
+    with `f` the activation (and an exponential at the end for ``loss="poisson"``). It minimises
+    the loss plus the penalty on the weights. See the :ref:`user guide <mlp>`, and :ref:`training`
+    for what the training parameters mean in depth.
+
+    See Also
+    --------
+    MLPClassifier : The same for classes.
+    sklearn.neural_network.MLPRegressor : The twin.
+
+    References
+    ----------
+    .. [1] Rumelhart, Hinton and Williams (1986). "Learning representations by back-propagating
+       errors." Nature 323, 533-536. https://doi.org/10.1038/323533a0
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sknets import MLPRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> reg = make_pipeline(StandardScaler(), MLPRegressor(solver="lbfgs", alpha=1, max_iter=50,
+    ...                                                    tol=1.0, random_state=0))
+    >>> reg.fit(X, y).score(X, y) > 0.5
+    True
+    """
+
+    loss: str = param(
+        "squared_error",
+        OneOf(*REGRESSION_LOSSES),
+        "What is minimised; squared error and Poisson deviance are halved, as in scikit-learn.",
+        kw_only=False,
+    )
+    hidden_layer_sizes: Any = param(
+        (100,),
+        ["array-like", Interval(Integral, 1, None, closed="left")],
+        "Units of each hidden layer; () is a linear model.",
+        kw_only=False,
+    )
+    activation: str = param(
+        "relu",
+        OneOf(*ACTIVATIONS, "maxout"),
+        "Activation of the hidden layers.",
+        kw_only=False,
+    )

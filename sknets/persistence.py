@@ -1,0 +1,159 @@
+"""Save and load estimators without pickle: weights as safetensors, the rest as JSON.
+
+A file holds values, never code: loading builds the estimator of a name that sknets knows, from
+checked parameters, and fills its network with arrays of exactly the shapes it expects.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from sknets import _container
+from sknets._params import check_parameters
+
+__all__ = ["load", "save"]
+
+
+def save(estimator: BaseEstimator, path: str | os.PathLike) -> None:
+    """Write an estimator of sknets to a file.
+
+    Parameters
+    ----------
+    estimator : estimator of sknets
+        Fitted or not. Estimators among its parameters are saved with it.
+    path : str or path
+        The file, which is replaced if it is there.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is not one of sknets, or a parameter is not a plain value: a callable, a
+        module, an optimiser's class. Those can be pickled.
+    ImportError
+        If safetensors is not installed.
+
+    See Also
+    --------
+    load : The way back.
+
+    Examples
+    --------
+    >>> import tempfile, os
+    >>> from sklearn.datasets import load_iris
+    >>> from sknets import MLPClassifier, load, save
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = MLPClassifier(solver="lbfgs", alpha=1, random_state=0).fit(X, y)
+    >>> path = os.path.join(tempfile.mkdtemp(), "iris.sknets")
+    >>> save(clf, path)
+    >>> bool((load(path).predict(X) == clf.predict(X)).all())
+    True
+    """
+    try:
+        _container.write(path, _described(estimator), _encode)
+    except _container.NotPlainError as error:
+        name = error.where.split(".", 1)[-1]
+        raise TypeError(
+            f"The {name!r} of {type(estimator).__name__} is {error.value!r}, which is not a plain "
+            "value, so that it cannot be saved without code. Pickle the estimator instead, or "
+            "choose a value by name."
+        ) from None
+
+
+def load(path: str | os.PathLike) -> Any:
+    """Read an estimator that `save` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        The file. It may come from anyone: nothing in it is executed.
+
+    Returns
+    -------
+    estimator : estimator of sknets
+        On the device that its `device` parameter names, or on the CPU where there is none.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not a file of sknets, is damaged, or does not fit together.
+    ImportError
+        If safetensors is not installed.
+
+    See Also
+    --------
+    save : The way here, with an example.
+
+    Examples
+    --------
+    >>> from sknets import load
+    >>> load("no_such_file.sknets")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: There is no file 'no_such_file.sknets'.
+    """
+    tree = _container.read(path, _decode)
+    try:
+        return _rebuilt(tree)
+    except Exception as error:
+        raise ValueError(
+            f"{os.fspath(path)!r} does not hold an estimator of sknets that fits together: {error}"
+        ) from error
+
+
+def _described(estimator: BaseEstimator) -> dict[str, Any]:
+    """An estimator as its name, parameters and learnt state."""
+    name = type(estimator).__name__
+    if name not in _known() or type(estimator) is not _known()[name]:
+        raise TypeError(
+            f"save writes estimators of sknets, got {name}. A Pipeline of them goes through skops."
+        )
+    parameters = estimator.get_params(deep=False)
+    state = {k: v for k, v in estimator.__getstate__().items() if k not in parameters}
+    state.pop("_sklearn_version", None)
+    state.pop("_skl_callbacks", None)
+    return {"estimator": name, "parameters": parameters, "state": state}
+
+
+def _rebuilt(tree: dict[str, Any]) -> BaseEstimator:
+    """The estimator that `_described` described."""
+    cls = _known()[tree["estimator"]]
+    estimator = cls(**tree["parameters"])
+    check_parameters(estimator)
+    state = dict(tree["state"])
+    strange = [k for k in state if not k.startswith("_") and not k.endswith("_")]
+    strange += [k for k in state if k.startswith("__") or hasattr(cls, k)]
+    if strange:
+        raise ValueError(f"{strange[0]!r} is not something that {cls.__name__} learns")
+    estimator.__setstate__({**estimator.get_params(deep=False), **state})
+    return estimator
+
+
+def _encode(value: Any) -> Any:
+    """Estimators among the parameters, and numpy's old random states."""
+    if isinstance(value, BaseEstimator):
+        return {"kind": "estimator", **_described(value)}
+    if isinstance(value, np.random.RandomState):
+        return {"kind": "random_state", "state": value.get_state(legacy=False)}
+    return None
+
+
+def _decode(content: dict[str, Any]) -> Any:
+    if content["kind"] == "estimator":
+        return _rebuilt(content)
+    random_state = np.random.RandomState()
+    random_state.set_state(content["state"])
+    return random_state
+
+
+def _known() -> dict[str, type]:
+    """The estimators that a file may name."""
+    import sknets
+
+    public = {name: getattr(sknets, name) for name in sknets.__all__}
+    return {n: c for n, c in public.items() if isinstance(c, type) and issubclass(c, BaseEstimator)}

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import scipy.sparse as sp
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 PERMUTE_WHOLE_BYTES = 64 * 2**20  # above this a permuted copy of the data costs too much memory
@@ -193,6 +193,24 @@ class StreamedData:
             dtype=self.dtype,
             device=self.device,
         )
+
+
+class MappedData:
+    """The batches of other data, their inputs passed through a network that stays as it is."""
+
+    def __init__(self, data: Data, network: nn.Module) -> None:
+        self.data, self.network = data, network
+        self.n_samples, self.batch_size = data.n_samples, data.batch_size
+        self.dtype, self.device = data.dtype, data.device
+
+    def epoch(
+        self, generator: torch.Generator | None, rows: np.ndarray | None = None
+    ) -> Iterator[Batch]:
+        self.network.eval()
+        for batch in self.data.epoch(generator, rows):
+            with torch.no_grad():
+                x = self.network(batch.x)
+            yield batch._replace(x=x)
 
 
 def sparse_tensor(x: sp.csr_array, device: torch.device | str) -> Tensor:

@@ -6,6 +6,7 @@ Rumelhart, Hinton and Williams (1986), https://doi.org/10.1038/323533a0.
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -14,12 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sknets._data import Batch
+from sknets._data import Batch, Data, MappedData
 from sknets._params import Interval, OneOf, estimator, param
-from sknets._random import Stream, generator
+from sknets._random import Stream, derived_seed, generator
+from sknets._training.callbacks import NoImprovement
 from sknets._training.losses import Loss
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import Step, StepResult, SupervisedStep
+from sknets._training.trainer import Trainer
 from sknets.base import (
     REGRESSION_LOSSES,
     NetworkClassifier,
@@ -79,6 +82,21 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.features(x))
+
+    def before(self, i: int) -> nn.Sequential:
+        """What comes before the `i`-th hidden layer, counted from 1, dropout left out."""
+        names = list(self.features._modules)
+        layers = list(self.features)[: names.index(f"linear{i}")]
+        return nn.Sequential(*(layer for layer in layers if not isinstance(layer, Dropout)))
+
+    def take_layer(self, i: int, shallow: MLP) -> None:
+        """Copy the hidden layer of a shallow network to the `i`-th place, and its output layer."""
+        own = dict(self.features.named_children())
+        for name, layer in shallow.features.named_children():
+            if name.endswith("1"):
+                own[f"{name[:-1]}{i}"].load_state_dict(layer.state_dict())
+        if self.head.weight.shape == shallow.head.weight.shape:
+            self.head.load_state_dict(shallow.head.state_dict())
 
     @property
     def linear_layers(self) -> list[nn.Linear]:
@@ -247,9 +265,12 @@ class MultilayerPerceptron(NetworkTransformer):
             )
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> MLP:
+        return self._network(input_shape[0], self._hidden_layer_sizes(), n_outputs)
+
+    def _network(self, n_inputs: int, hidden_layer_sizes: tuple[int, ...], n_outputs: int) -> MLP:
         return MLP(
-            input_shape[0],
-            self._hidden_layer_sizes(),
+            n_inputs,
+            hidden_layer_sizes,
             n_outputs,
             activation=self.activation,  # type: ignore[attr-defined]
             input_dropout=self.input_dropout,
@@ -272,6 +293,33 @@ class MultilayerPerceptron(NetworkTransformer):
             return Backpropagation(module, loss)
         return super()._step(module, flat, loss)
 
+    def _pretrain(self, trainer: Trainer, batches: Data) -> None:
+        """Greedy layer-wise supervised training (Bengio et al., 2007, section 5)."""
+        if self.pretrain is None:
+            return
+        module, loss = trainer.module_, self._loss_function()
+        sizes = (self.n_features_in_, *self._hidden_layer_sizes())
+        for i in range(1, self._n_hidden_layers() + 1):
+            seed = derived_seed(self._seed, Stream.PRETRAIN, i)
+            build = partial(self._network, sizes[i - 1], (sizes[i],), self.n_outputs_)
+            shallow = self._initialised(build, seed).to(batches.device, batches.dtype)
+            flat = FlatParameters(shallow)
+            patience = NoImprovement(
+                "train_loss", self.tol, self.n_iter_no_change, np.inf, 0, keep_best=False
+            )
+            stage = Trainer(
+                shallow,
+                flat,
+                self._step(shallow, flat, loss),
+                self._recipe(seed, None, incremental=False),
+                callbacks=[patience],
+                device=batches.device,
+            )
+            stage.train(MappedData(batches, module.before(i)))
+            module.take_layer(i, shallow)
+            if stage.interrupted:
+                break
+
     # -- scikit-learn's view of the weights
 
     @property
@@ -279,10 +327,20 @@ class MultilayerPerceptron(NetworkTransformer):
         """The weights of each layer, of shape (fan_in, fan_out)."""
         return [self._values(layer.weight).T for layer in self._linear_layers("coefs_")]
 
+    @coefs_.setter
+    def coefs_(self, values: list[np.ndarray]) -> None:
+        layers = self._linear_layers("coefs_")
+        self._assign("coefs_", [layer.weight.T for layer in layers], values)
+
     @property
     def intercepts_(self) -> list[np.ndarray]:
         """The biases of each layer, of shape (fan_out,)."""
         return [self._values(layer.bias) for layer in self._linear_layers("intercepts_")]
+
+    @intercepts_.setter
+    def intercepts_(self, values: list[np.ndarray]) -> None:
+        layers = self._linear_layers("intercepts_")
+        self._assign("intercepts_", [layer.bias for layer in layers], values)
 
     @property
     def n_layers_(self) -> int:
@@ -293,6 +351,19 @@ class MultilayerPerceptron(NetworkTransformer):
         if "module_" not in vars(self):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return self.module_.linear_layers
+
+    def _assign(self, name: str, tensors: list[Tensor], values: list[np.ndarray]) -> None:
+        """Put arrays into the network, all or none of them."""
+        arrays = [np.asarray(value, dtype=np.float64) for value in values]
+        expected = [tuple(tensor.shape) for tensor in tensors]
+        if [array.shape for array in arrays] != expected:
+            raise ValueError(
+                f"{name} of this {type(self).__name__} have shapes {expected}. "
+                f"Got {[array.shape for array in arrays]} instead."
+            )
+        with torch.no_grad():
+            for tensor, array in zip(tensors, arrays, strict=True):
+                tensor.copy_(torch.from_numpy(array))
 
     def _values(self, parameter: Tensor) -> np.ndarray:
         return parameter.detach().cpu().numpy().astype(self._input_dtype, copy=False)

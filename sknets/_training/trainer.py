@@ -24,6 +24,7 @@ from sknets._device import threads_for
 from sknets._random import Stream, generator
 from sknets._state import to_arrays, to_tensors
 from sknets._training.averaging import WeightAverage
+from sknets._training.objective import FullObjective
 from sknets._training.optimizers import FullBatchResult, minimize
 from sknets._training.parameters import FlatParameters, Penalty, clip_rows_
 from sknets._training.schedules import Schedule
@@ -325,8 +326,9 @@ class Trainer(NeuralNet):
 
     def fit_full_batch(self, data: Data) -> Trainer:
         """Minimise the penalised loss over the whole data; an epoch is an iteration."""
-        objective = FullObjective(self, data)
-        flat = self.flat
+        flat, l1 = self.flat, self.recipe.penalty.l1
+        smooth = Penalty(self.recipe.penalty.l2)  # the L1 part is the minimiser's
+        objective = FullObjective(self.module_, flat, self.step, smooth, data)
 
         def iterated(x: np.ndarray) -> None:
             flat.values.copy_(torch.from_numpy(x))
@@ -337,7 +339,6 @@ class Trainer(NeuralNet):
                 raise StopIteration
             self.notify_epoch("on_epoch_begin")
 
-        l1 = self.recipe.penalty.l1
         strengths = None
         if l1:
             strengths = np.zeros(len(flat.values))
@@ -362,56 +363,6 @@ class Trainer(NeuralNet):
         return self
 
 
-class FullObjective:
-    """The penalised mean loss over all data as a function of the flat vector, in float64."""
-
-    def __init__(self, trainer: Trainer, data: Data) -> None:
-        self.trainer, self.data, self.flat = trainer, data, trainer.flat
-        self.penalty = Penalty(trainer.recipe.penalty.l2)  # the L1 part is the minimiser's
-        self.weight_sum = sum(_weight(batch) for batch in data.epoch(None))
-        self.last: tuple[np.ndarray, float] | None = None
-
-    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        self.flat.values.copy_(torch.from_numpy(x))
-        total = torch.zeros((), dtype=self.flat.values.dtype, device=self.flat.values.device)
-        gradient = torch.zeros_like(self.flat.grad)
-        for batch in self.data.epoch(None):
-            share = _weight(batch) / self.weight_sum
-            total += self.trainer.step(batch).loss * share
-            gradient.add_(self.flat.grad, alpha=share)
-        self.flat.grad.copy_(gradient)
-        total += self.penalty.add(self.flat, self.weight_sum) / self.weight_sum
-        self.last = x.copy(), total.item()
-        return self.last[1], self.flat.grad.cpu().double().numpy().copy()
-
-    def value_at(self, x: np.ndarray) -> float:
-        """The value, remembered from the last call where it was at `x`."""
-        if self.last is None or not np.array_equal(self.last[0], x):
-            self(x)
-        return self.last[1]
-
-    def hessian_product(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """The Hessian at `x` times `v`, by differentiating the gradient's product with `v`."""
-        flat, step = self.flat, self.trainer.step
-        flat.values.copy_(torch.from_numpy(x))
-        direction = torch.from_numpy(v).to(flat.values)
-        parts = direction.split([p.numel() for p in flat.parameters])
-        product = torch.zeros_like(flat.values)
-        for batch in self.data.epoch(None):
-            loss = step.differentiable(self.trainer.module_(batch.x), batch)
-            gradients = torch.autograd.grad(loss, flat.parameters, create_graph=True)
-            along = sum(
-                torch.dot(g.reshape(-1), d) for g, d in zip(gradients, parts, strict=True)
-            )
-            if along.requires_grad:
-                seconds = torch.autograd.grad(along, flat.parameters, materialize_grads=True)
-                flattened = torch.cat([s.reshape(-1) for s in seconds])
-                product.add_(flattened, alpha=_weight(batch) / self.weight_sum)
-        n = len(flat.weights)
-        product[:n].add_(direction[:n], alpha=self.penalty.l2 / self.weight_sum)
-        return product.cpu().double().numpy()
-
-
 def seed_layers(module: nn.Module, seed: int, epoch: int, device: torch.device) -> None:
     """Give every layer that draws random numbers the epoch's generator."""
     drawing = [layer for layer in module.modules() if hasattr(layer, "generator")]
@@ -419,10 +370,6 @@ def seed_layers(module: nn.Module, seed: int, epoch: int, device: torch.device) 
         shared = generator(seed, Stream.LAYERS, epoch, device=device)
         for layer in drawing:
             layer.generator = shared
-
-
-def _weight(batch: Batch) -> float:
-    return batch.x.shape[0] if batch.weight is None else batch.weight.sum().item()
 
 
 def _listens_to_batches(callback: Callback) -> bool:

@@ -52,6 +52,7 @@ from sknets._training.callbacks import (
     Validation,
 )
 from sknets._training.losses import Loss
+from sknets._training.objective import FullObjective
 from sknets._training.optimizers import FullBatchResult
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import Step, SupervisedStep, weighted_mean
@@ -338,11 +339,19 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         return trainer
 
     def _new_module(self) -> nn.Module:
-        """A network with fresh weights, drawn in float64 on the CPU whatever it will compute in."""
+        """A network with fresh weights."""
+        build = partial(self._build, self._input_shape(), self.n_outputs_)
+        return self._initialised(build, self._seed)
+
+    def _initialised(self, build: Callable[[], nn.Module], seed: int) -> nn.Module:
+        """A network filled in float64 on the CPU, whatever it will compute in, from its seed.
+
+        It is made on the meta device, where torch's own initialisation draws nothing.
+        """
         with torch.device("meta"):
-            module = self._build(self._input_shape(), self.n_outputs_)
+            module = build()
         module = module.to(torch.float64).to_empty(device="cpu")
-        self._initialise(module, self._seed)
+        self._initialise(module, seed)
         return module
 
     def _continued_module(self) -> nn.Module:
@@ -486,6 +495,26 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """What a copy of this estimator needs to predict as if training ended here."""
         state = {k: v.detach().clone() for k, v in self.module_.state_dict().items()}
         return {"module_": self._module_with(state).eval()}
+
+    def _objective(self, X: Any, y: Any, sample_weight: Any = None) -> FullObjective:
+        """What training minimises, on given data, as a function of a copy of the weights."""
+        check_is_fitted(self)
+        X, y = self._validate(X, y, reset=False)
+        target = self._encode(y, False, None)
+        weight = self._weights(X, y, sample_weight)
+        exact = torch.float64, torch.device("cpu")
+        data = ResidentData(
+            _input_tensor(X, *exact),
+            _target_tensor(target, *exact),
+            None if weight is None else as_tensor(weight, *exact),
+            batch_size=len(target), dtype=exact[0], device=exact[1],
+        )
+        module = self._module_with(to_tensors(to_arrays(self.module_.state_dict())))
+        module = module.to(torch.float64).eval()
+        flat = FlatParameters(module)
+        step = self._step(module, flat, self._loss_function())
+        penalty = self._recipe(self._seed, None, incremental=False).penalty
+        return FullObjective(module, flat, step, penalty, data)
 
     # -- prediction
 

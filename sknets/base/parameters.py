@@ -241,7 +241,7 @@ class TrainingParameters(BaseEstimator):
         """The parameters in the trainer's words."""
         decoupled = self.solver == "adamw"
         pacing = None
-        if self.curriculum is not None:
+        if self.curriculum is not None and difficulty is not None:
             order = np.argsort(difficulty, kind="stable")
             pacing = partial(
                 paced_rows, order, self.curriculum, self.curriculum_length * self.max_iter

@@ -1,0 +1,96 @@
+"""Is the gradient that training follows the slope of the loss that it reports?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sknets._random import Stream, generator
+
+
+def check_gradients(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    sample_weight: Any = None,
+    n_weights: int | None = 200,
+    step: float = 1e-5,
+    random_state: int = 0,
+) -> float:
+    r"""Compare an estimator's gradient with centred differences of its loss.
+
+    At the fitted weights, in float64, each of some randomly chosen weights `w` gets
+
+    .. math:: \frac{L(w + h) - L(w - h)}{2 h},
+
+    which is set against the gradient by back-propagation (the penalty included, dropout left out).
+
+    Parameters
+    ----------
+    estimator : fitted estimator of sknets
+        It is left as it is.
+    X : array-like of shape (n_samples, n_features)
+        Inputs.
+    y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        Targets.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the samples.
+    n_weights : int or None, default=200
+        How many weights to check; None checks all.
+    step : float, default=1e-5
+        The `h` of the differences.
+    random_state : int, default=0
+        Chooses the weights.
+
+    Returns
+    -------
+    error : float
+        The largest absolute difference, relative to the sum of both magnitudes (or to a
+        thousandth of the largest gradient, where that is larger). Below 1e-5 the gradient is
+        right; a relu whose kink lies within `step` may show more.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+
+    See Also
+    --------
+    LossCurveDisplay : What training did with the gradient.
+
+    References
+    ----------
+    .. [1] Bengio (2012). "Practical recommendations for gradient-based training of deep
+       architectures." Section 4.2. https://doi.org/10.48550/arXiv.1206.5533
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknets import MLPClassifier
+    >>> from sknets.inspection import check_gradients
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = MLPClassifier(activation="tanh", solver="lbfgs", alpha=1, random_state=0).fit(X, y)
+    >>> check_gradients(clf, X, y) < 1e-5
+    True
+    """
+    objective = estimator._objective(X, y, sample_weight)
+    weights = objective.flat.values.numpy().copy()
+    gradient = objective(weights)[1]
+    chosen = np.arange(len(weights))
+    if n_weights is not None and n_weights < len(weights):
+        import torch
+
+        order = torch.randperm(len(weights), generator=generator(random_state, Stream.SAMPLE))
+        chosen = order[:n_weights].numpy()
+    slopes = np.empty(len(chosen))
+    for k, i in enumerate(chosen):
+        moved = weights.copy()
+        moved[i] = weights[i] + step
+        above = objective(moved)[0]
+        moved[i] = weights[i] - step
+        slopes[k] = (above - objective(moved)[0]) / (2 * step)
+    found = gradient[chosen]
+    smallest = max(1e-3 * np.abs(gradient).max(), np.finfo(float).tiny)
+    return float(np.max(np.abs(found - slopes) / np.maximum(np.abs(found) + np.abs(slopes), smallest)))

@@ -85,8 +85,16 @@ def read(path: str | os.PathLike, decode: Callable | None = None) -> dict[str, A
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return _decoded(json.loads(metadata["tree"]), arrays, decode)
     except (
-        safetensors.SafetensorError, OSError, ValueError, KeyError, TypeError, IndexError,
-        AttributeError, RecursionError, OverflowError, MemoryError,
+        safetensors.SafetensorError,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        RecursionError,
+        OverflowError,
+        MemoryError,
     ) as error:
         raise ValueError(
             f"{os.fspath(path)!r} is not a file that sknets wrote, or it is damaged: {error}"
@@ -95,6 +103,7 @@ def read(path: str | os.PathLike, decode: Callable | None = None) -> dict[str, A
 
 def _encoded(value: Any, where: str, arrays: dict[str, np.ndarray], encode: Any) -> Any:
     """A JSON value: plain ones are themselves, all else is ``{kind: content}``."""
+
     def inner(child: Any, name: Any) -> Any:
         return _encoded(child, f"{where}.{name}" if where else str(name), arrays, encode)
 

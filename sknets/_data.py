@@ -29,6 +29,17 @@ class Batch(NamedTuple):
     y: Tensor | None = None
     weight: Tensor | None = None
 
+    @property
+    def targets(self) -> Tensor:
+        """The targets, of a batch that must have them."""
+        assert self.y is not None
+        return self.y
+
+    @property
+    def total_weight(self) -> float:
+        """The number of samples, or the sum of their weights."""
+        return self.x.shape[0] if self.weight is None else self.weight.sum().item()
+
 
 class Data(Protocol):
     """What a trainer asks of its data."""
@@ -177,12 +188,11 @@ class StreamedData:
                 yield from chunk.epoch(generator)
 
     def _chunk(self, blocks: np.ndarray, n: int, rows: np.ndarray | None) -> ResidentData:
-        spans = [slice(b * self.block, min(n, (b + 1) * self.block)) for b in blocks]
-        where = np.concatenate([np.arange(s.start, s.stop) for s in spans])
+        spans: list[Any] = [slice(b * self.block, min(n, (b + 1) * self.block)) for b in blocks]
+        where = np.concatenate([np.arange(n)[span] for span in spans])
         if rows is not None:
-            where = rows[where]
-            spans = [np.sort(where)]
-            where = spans[0]
+            where = np.sort(rows[where])
+            spans = [where]
         x = [torch.as_tensor(self.read(span)).to(self.dtype) for span in spans]
         index = torch.from_numpy(where)
         return ResidentData(
@@ -234,9 +244,7 @@ def as_tensor(x: np.ndarray, dtype: torch.dtype, device: torch.device | str) -> 
 
 def is_streamed(X: Any) -> bool:
     """Whether `X` is read as it is needed rather than held: a Dataset, or a large memory map."""
-    return isinstance(X, (LazyRows, DatasetRows)) or (
-        is_memory_map(X) and X.nbytes > STREAM_BYTES
-    )
+    return isinstance(X, (LazyRows, DatasetRows)) or (is_memory_map(X) and X.nbytes > STREAM_BYTES)
 
 
 def is_memory_map(X: Any) -> bool:

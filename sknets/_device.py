@@ -33,9 +33,9 @@ def resolve_device(device: str | torch.device) -> torch.device:
     try:
         resolved = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        raise ValueError(f"The 'device' parameter must be {allowed}. Got {device!r} instead.") from (
-            error
-        )
+        raise ValueError(
+            f"The 'device' parameter must be {allowed}. Got {device!r} instead."
+        ) from (error)
     counts = {
         "cpu": 1,
         "cuda": torch.cuda.device_count(),

@@ -19,25 +19,25 @@ from numbers import Integral
 from typing import Any, TypeVar, dataclass_transform
 
 from sklearn import get_config
+from sklearn.utils._param_validation import Interval as Interval
 from sklearn.utils._param_validation import (
     InvalidParameterError,
     Options,
     StrOptions,
     validate_parameter_constraints,
 )
-from sklearn.utils._param_validation import Interval as Interval
 
 __all__ = [
     "Interval",
     "InvalidParameterError",
-    "Options",
     "OneOf",
+    "Options",
     "check_parameters",
     "estimator",
     "param",
 ]
 
-Class = TypeVar("Class", bound=type)
+T = TypeVar("T")
 
 _SECTIONS = ("Attributes", "See Also", "Notes", "References", "Examples")
 _TYPE_NAMES = {
@@ -48,7 +48,7 @@ _TYPE_NAMES = {
 }
 
 
-def OneOf(*names: str) -> StrOptions:  # noqa: N802 - reads as the constraint classes beside it
+def OneOf(*names: str) -> StrOptions:
     """One of a few names."""
     return StrOptions(set(names))
 
@@ -78,12 +78,12 @@ def param(default: Any, constraint: Any, sentence: str, *, kw_only: bool = True)
 
 
 @dataclass_transform(eq_default=False, kw_only_default=True, field_specifiers=(param,))
-def estimator(cls: Class) -> Class:
+def estimator(cls: type[T]) -> type[T]:
     """Make a dataclass of parameters whose docstring has its Parameters and Attributes."""
-    cls = dataclass(eq=False, repr=False, kw_only=True)(cls)
-    cls._parameter_constraints = {f.name: f.metadata["constraints"] for f in fields(cls)}
-    cls.__doc__ = _assembled_docstring(cls)
-    return cls
+    made: Any = dataclass(eq=False, repr=False, kw_only=True)(cls)
+    made._parameter_constraints = {f.name: f.metadata["constraints"] for f in fields(made)}
+    made.__doc__ = _assembled_docstring(made)
+    return made
 
 
 def check_parameters(obj: Any) -> None:
@@ -97,17 +97,16 @@ def check_parameters(obj: Any) -> None:
 def _assembled_docstring(cls: type) -> str:
     """The class docstring with its Parameters (own first) and the shared Attributes put in."""
     text = inspect.cleandoc(cls.__doc__ or cls.__name__)
-    inherited = {f.name for base in cls.__mro__[2:] for f in getattr(base, "_own_fields", ())}
-    own = [f for f in fields(cls) if f.name not in inherited]
-    cls._own_fields = own
-    positional_first = sorted(fields(cls), key=lambda f: f.kw_only)
-    ordered = sorted(positional_first, key=lambda f: _depth(cls, f.name))
+    positional_first = sorted(fields(cls), key=lambda f: bool(f.kw_only))
     parameters = [
-        _entry(f.name, f"{_type_text(f.metadata['constraints'])}, default={f.default!r}", s)
-        for f in ordered
-        for s in [f.metadata["sentence"]]
+        _entry(
+            f.name,
+            f"{_type_text(f.metadata['constraints'])}, default={f.default!r}",
+            f.metadata["sentence"],
+        )
+        for f in sorted(positional_first, key=lambda f: _depth(cls, f.name))
     ]
-    shared = getattr(cls, "_fitted_attributes", {})
+    shared: dict[str, str] = getattr(cls, "_fitted_attributes", {})
     attributes = [_entry(name, *spec.split(": ", 1)) for name, spec in shared.items()]
     text = _insert_section(text, "Parameters", parameters)
     return _insert_section(text, "Attributes", attributes)

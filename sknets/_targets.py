@@ -49,7 +49,9 @@ def encode(kind: str, classes: Classes, y: np.ndarray) -> np.ndarray:
     if kind == MULTILABEL:
         return np.asarray(y, dtype=np.float32)
     if kind == MULTIOUTPUT:
-        return np.stack([np.searchsorted(c, column) for c, column in zip(classes, y.T)], axis=1)
+        return np.stack(
+            [np.searchsorted(c, column) for c, column in zip(classes, y.T, strict=True)], axis=1
+        )
     indices = np.searchsorted(classes, y)
     return indices.astype(np.float32)[:, None] if kind == BINARY else indices
 
@@ -57,17 +59,22 @@ def encode(kind: str, classes: Classes, y: np.ndarray) -> np.ndarray:
 def decode(kind: str, classes: Classes, scores: np.ndarray, threshold: float) -> np.ndarray:
     """Labels from a score an output: the largest wins, or all above the threshold."""
     if kind == BINARY:
-        return classes[(scores[:, 0] > threshold).astype(int) if len(classes) > 1 else
-                       np.zeros(len(scores), int)]
+        return classes[
+            (scores[:, 0] > threshold).astype(int)
+            if len(classes) > 1
+            else np.zeros(len(scores), int)
+        ]
     if kind == MULTICLASS:
         return classes[scores.argmax(axis=1)]
     if kind == MULTILABEL:
         return (scores > threshold).astype(int)
-    best = [c[group.argmax(axis=1)] for c, group in zip(classes, split(classes, scores))]
+    best = [
+        c[group.argmax(axis=1)] for c, group in zip(classes, split(classes, scores), strict=True)
+    ]
     return np.stack(best, axis=1)
 
 
-def split(classes: list[np.ndarray], scores: np.ndarray) -> list[np.ndarray]:
+def split(classes: Classes, scores: np.ndarray) -> list[np.ndarray]:
     """The scores of each target of a multioutput problem."""
     return np.split(scores, np.cumsum([len(c) for c in classes])[:-1], axis=1)
 
@@ -76,5 +83,5 @@ def same_classes(a: Any, b: Any) -> bool:
     """Whether two sets of classes are equal, target by target."""
     if isinstance(a, list) != isinstance(b, list):
         return False
-    pairs = list(zip(a, b)) if isinstance(a, list) else [(a, b)]
+    pairs = list(zip(a, b, strict=False)) if isinstance(a, list) else [(a, b)]
     return len(a) == len(b) and all(np.array_equal(left, right) for left, right in pairs)

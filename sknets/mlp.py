@@ -6,6 +6,7 @@ Rumelhart, Hinton and Williams (1986), https://doi.org/10.1038/323533a0.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from numbers import Integral, Real
@@ -111,7 +112,7 @@ class MLP(nn.Module):
 
 
 # activation -> (apply in place, delta times the derivative given the activation's value)
-DERIVATIVES = {
+DERIVATIVES: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
     "identity": (lambda z: z, lambda delta, a: delta),
     "logistic": (torch.Tensor.sigmoid_, torch.ops.aten.sigmoid_backward),
     "tanh": (torch.Tensor.tanh_, torch.ops.aten.tanh_backward),
@@ -136,8 +137,8 @@ class Backpropagation:
         self.weights = [layer.weight.detach() for layer in layers]
         self.transposed = [w.t() for w in self.weights]
         self.biases = [layer.bias.detach() for layer in layers]
-        self.weight_grads = [layer.weight.grad for layer in layers]
-        self.bias_grads = [layer.bias.grad for layer in layers]
+        self.weight_grads: list[Any] = [layer.weight.grad for layer in layers]
+        self.bias_grads: list[Any] = [layer.bias.grad for layer in layers]
         self.activate, self.derivative = DERIVATIVES[module.activation]
 
     @torch.no_grad()
@@ -160,8 +161,7 @@ class Backpropagation:
 
     def _loss_and_delta(self, raw: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """The mean loss and its gradient by the raw outputs."""
-        values = self.loss(raw, batch.y)
-        delta = self.loss.outputs(raw) - self.loss.dense(batch.y, raw)
+        values, delta = self.loss.with_gradient(raw, batch.targets)
         if batch.weight is None:
             return values.mean(), delta.div_(len(raw))
         share = batch.weight / batch.weight.sum().clamp_min(torch.finfo(raw.dtype).tiny)
@@ -250,7 +250,7 @@ class MultilayerPerceptron(NetworkTransformer):
     # -- the network
 
     def _hidden_layer_sizes(self) -> tuple[int, ...]:
-        sizes = self.hidden_layer_sizes  # type: ignore[attr-defined]
+        sizes = self.hidden_layer_sizes
         sizes = np.atleast_1d(sizes) if not hasattr(sizes, "__iter__") else sizes
         return tuple(int(size) for size in sizes)
 
@@ -272,23 +272,23 @@ class MultilayerPerceptron(NetworkTransformer):
             n_inputs,
             hidden_layer_sizes,
             n_outputs,
-            activation=self.activation,  # type: ignore[attr-defined]
+            activation=self.activation,
             input_dropout=self.input_dropout,
             dropout=self.dropout,
             batch_norm=self.batch_norm,
             maxout_pieces=self.maxout_pieces,
         )
 
-    def _initialise(self, module: nn.Module, seed: int) -> None:
+    def _initialise(self, module: Any, seed: int) -> None:
         weights = generator(seed, Stream.WEIGHTS)
         if self.weight_init != "auto":
             initialise(module, self.weight_init, self.bias_init, self.init_std, weights)
             return
         initialise(module, "normal", self.bias_init, self.init_std, weights)
-        logistic = self.activation == "logistic"  # type: ignore[attr-defined]
+        logistic = self.activation == "logistic"
         _initialise_like_scikit_learn(module.linear_layers, logistic, self.bias_init, seed)
 
-    def _step(self, module: nn.Module, flat: FlatParameters, loss: Loss) -> Step:
+    def _step(self, module: Any, flat: FlatParameters, loss: Loss) -> Step:
         if module.is_plain and loss.canonical:
             return Backpropagation(module, loss)
         return super()._step(module, flat, loss)
@@ -350,7 +350,8 @@ class MultilayerPerceptron(NetworkTransformer):
     def _linear_layers(self, name: str) -> list[nn.Linear]:
         if "module_" not in vars(self):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return self.module_.linear_layers
+        layers: list[nn.Linear] = self.module_.linear_layers
+        return layers
 
     def _assign(self, name: str, tensors: list[Tensor], values: list[np.ndarray]) -> None:
         """Put arrays into the network, all or none of them."""

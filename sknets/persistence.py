@@ -106,7 +106,7 @@ def load(path: str | os.PathLike) -> Any:
         ) from error
 
 
-def _described(estimator: BaseEstimator) -> dict[str, Any]:
+def _described(estimator: Any) -> dict[str, Any]:
     """An estimator as its name, parameters and learnt state."""
     name = type(estimator).__name__
     if name not in _known() or type(estimator) is not _known()[name]:
@@ -122,8 +122,8 @@ def _described(estimator: BaseEstimator) -> dict[str, Any]:
 
 def _rebuilt(tree: dict[str, Any]) -> BaseEstimator:
     """The estimator that `_described` described."""
-    cls = _known()[tree["estimator"]]
-    estimator = cls(**tree["parameters"])
+    cls: Any = _known()[tree["estimator"]]
+    estimator: Any = cls(**tree["parameters"])
     check_parameters(estimator)
     state = dict(tree["state"])
     strange = [k for k in state if not k.startswith("_") and not k.endswith("_")]

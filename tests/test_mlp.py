@@ -43,22 +43,33 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
         dict(solver="sgd", learning_rate_init=0.1, nesterovs_momentum=False),
         dict(solver="sgd", learning_rate_init=0.1, momentum=0),
         dict(solver="sgd", learning_rate="invscaling", learning_rate_init=0.5),
-        dict(solver="sgd", learning_rate="adaptive", learning_rate_init=0.5, tol=0.1,
-             n_iter_no_change=1),
+        dict(
+            solver="sgd",
+            learning_rate="adaptive",
+            learning_rate_init=0.5,
+            tol=0.1,
+            n_iter_no_change=1,
+        ),
         dict(tol=0.1, n_iter_no_change=2),
         dict(learning_rate="adaptive", tol=0.1, n_iter_no_change=2),
     ],
 )
-@pytest.mark.parametrize(
-    "pair", [(TheirClassifier, MLPClassifier), (TheirRegressor, MLPRegressor)]
-)
+@pytest.mark.parametrize("pair", [(TheirClassifier, MLPClassifier), (TheirRegressor, MLPRegressor)])
 def test_training_follows_scikit_learn_step_by_step(pair, settings):
     Theirs, Ours = pair
-    settings = dict(hidden_layer_sizes=(9, 5), batch_size=60, max_iter=12, shuffle=False,
-                    random_state=3, **settings)
+    settings = dict(
+        hidden_layer_sizes=(9, 5),
+        batch_size=60,
+        max_iter=12,
+        shuffle=False,
+        random_state=3,
+        **settings,
+    )
     theirs = Theirs(**settings).fit(X_digits, y_digits)
     ours = Ours(**settings, precision="float64").fit(X_digits, y_digits)
-    for a, b in zip(theirs.coefs_ + theirs.intercepts_, ours.coefs_ + ours.intercepts_):
+    for a, b in zip(
+        theirs.coefs_ + theirs.intercepts_, ours.coefs_ + ours.intercepts_, strict=True
+    ):
         assert_allclose(b, a, atol=1e-12)
     assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-12)
     for name in ("n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_"):
@@ -66,7 +77,7 @@ def test_training_follows_scikit_learn_step_by_step(pair, settings):
     assert ours.best_loss_ == pytest.approx(theirs.best_loss_)
 
 
-@pytest.mark.parametrize("X, y", [(X_digits, y_digits), (X_binary, y_binary)])
+@pytest.mark.parametrize(("X", "y"), [(X_digits, y_digits), (X_binary, y_binary)])
 def test_copied_weights_give_scikit_learns_probabilities(X, y):
     theirs = TheirClassifier((20, 10), max_iter=20, random_state=0).fit(X, y)
     ours = MLPClassifier((20, 10), max_iter=1, random_state=1).fit(X, y)
@@ -89,8 +100,9 @@ def test_no_hidden_layer_with_lbfgs_is_logistic_regression(alpha, sparse):
     X = sp.csr_array(X_digits) if sparse else X_digits
     theirs = LogisticRegression(C=1 / alpha, tol=1e-8, max_iter=5000).fit(X_digits, y_digits)
     ours = MLPClassifier((), solver="lbfgs", alpha=alpha, tol=1e-8, max_iter=5000, random_state=0)
-    assert_allclose(ours.fit(X, y_digits).predict_proba(X), theirs.predict_proba(X_digits),
-                    atol=1e-3)
+    assert_allclose(
+        ours.fit(X, y_digits).predict_proba(X), theirs.predict_proba(X_digits), atol=1e-3
+    )
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "bfgs", "cg", "newton-cg"])
@@ -105,9 +117,20 @@ def test_no_hidden_layer_is_ridge_regression(solver):
 def test_quantile_loss_without_hidden_layer_is_quantile_regression():
     X, y = X_diabetes[:, :2], y_diabetes
     theirs = QuantileRegressor(quantile=0.8, alpha=0).fit(X, y)
-    ours = MLPRegressor("quantile", (), quantile=0.8, alpha=0, solver="sgd", batch_size="full",
-                        learning_rate="cosine", learning_rate_init=0.3, max_iter=2000, tol=0,
-                        n_iter_no_change=np.inf, random_state=0)
+    ours = MLPRegressor(
+        "quantile",
+        (),
+        quantile=0.8,
+        alpha=0,
+        solver="sgd",
+        batch_size="full",
+        learning_rate="cosine",
+        learning_rate_init=0.3,
+        max_iter=2000,
+        tol=0,
+        n_iter_no_change=np.inf,
+        random_state=0,
+    )
     assert_allclose(ours.fit(X, y).predict(X), theirs.predict(X), atol=0.05)
 
 
@@ -116,15 +139,24 @@ def test_quantile_loss_without_hidden_layer_is_quantile_regression():
 
 def test_one_step_gives_the_worked_example():
     X, y = np.array([[0.6, 0.8, 0.7]]), np.array([0])
-    clf = MLPClassifier(2, "logistic", solver="sgd", alpha=0.1, learning_rate_init=0.1,
-                        momentum=0, max_iter=1, random_state=1)
+    clf = MLPClassifier(
+        2,
+        "logistic",
+        solver="sgd",
+        alpha=0.1,
+        learning_rate_init=0.1,
+        momentum=0,
+        max_iter=1,
+        random_state=1,
+    )
     clf.partial_fit(X, y, classes=[0, 1])
     clf.coefs_ = [np.array([[0.1, 0.2], [0.3, 0.1], [0.5, 0]]), np.array([[0.1], [0.2]])]
     clf.intercepts_ = [np.array([0.1, 0.1]), np.array([1.0])]
     clf.partial_fit(X, y)
     # By hand: hidden units 0.679 and 0.574, output 0.765, deltas 0.0167, 0.0374 and 0.765.
-    assert_allclose(clf.coefs_[0], [[0.098, 0.195756], [0.2956664, 0.096008],
-                                    [0.493833, -0.002618]], atol=1e-5)
+    assert_allclose(
+        clf.coefs_[0], [[0.098, 0.195756], [0.2956664, 0.096008], [0.493833, -0.002618]], atol=1e-5
+    )
     assert_allclose(clf.coefs_[1], [[0.04706], [0.154089]], atol=1e-4)
     assert_allclose(clf.intercepts_[0], [0.098333, 0.09626], atol=1e-4)
     assert_allclose(clf.intercepts_[1], [0.9235], atol=1e-4)
@@ -143,8 +175,16 @@ def test_gradient_equals_centred_differences(activation, n_labels):
 def test_learning_rate_follows_warm_starts():
     X, y = [[3, 2], [1, 6], [5, 6], [-2, -4]], [1, 1, 1, 0]
     for schedule in ("invscaling", "constant"):
-        settings = dict(hidden_layer_sizes=4, solver="sgd", learning_rate=schedule, power_t=0.25,
-                        max_iter=1, warm_start=True, random_state=0, shuffle=False)
+        settings = dict(
+            hidden_layer_sizes=4,
+            solver="sgd",
+            learning_rate=schedule,
+            power_t=0.25,
+            max_iter=1,
+            warm_start=True,
+            random_state=0,
+            shuffle=False,
+        )
         ours, theirs = MLPClassifier(**settings), TheirClassifier(**settings)
         for _ in range(3):
             ours.fit(X, y)
@@ -153,8 +193,9 @@ def test_learning_rate_follows_warm_starts():
 
 
 def test_adaptive_learning_rate_stops_when_it_is_too_small(capsys):
-    clf = MLPClassifier(tol=0.5, max_iter=3000, solver="sgd", learning_rate="adaptive",
-                        random_state=0, verbose=True).fit([[3, 2], [1, 6]], [1, 0])
+    clf = MLPClassifier(
+        tol=0.5, max_iter=3000, solver="sgd", learning_rate="adaptive", random_state=0, verbose=True
+    ).fit([[3, 2], [1, 6]], [1, 0])
     # From 1e-3, five divisions by 5 pass 1e-6, each after 11 epochs, and 11 more end it.
     assert clf.n_iter_ < 100
     assert "Training loss did not improve more than tol=0.5" in capsys.readouterr().out
@@ -162,18 +203,20 @@ def test_adaptive_learning_rate_stops_when_it_is_too_small(capsys):
 
 @pytest.mark.parametrize("patience", [2, 5, 10, 50])
 def test_training_stops_after_n_iter_no_change(patience):
-    clf = MLPClassifier(tol=0.01, max_iter=3000, solver="sgd", n_iter_no_change=patience,
-                        random_state=0).fit(X_binary, y_binary)
+    clf = MLPClassifier(
+        tol=0.01, max_iter=3000, solver="sgd", n_iter_no_change=patience, random_state=0
+    ).fit(X_binary, y_binary)
     improved = np.array(clf.loss_curve_)
     best = np.minimum.accumulate(np.concatenate([[np.inf], improved[:-1]]))
-    assert (improved[-patience - 1:] > best[-patience - 1:] - 0.01).all()
+    assert (improved[-patience - 1 :] > best[-patience - 1 :] - 0.01).all()
     assert improved[-patience - 2] <= best[-patience - 2] - 0.01
     assert clf.n_iter_ < 3000
 
 
 def test_infinite_patience_goes_to_the_last_epoch():
-    clf = MLPClassifier(tol=1e9, max_iter=300, solver="sgd", n_iter_no_change=np.inf,
-                        random_state=0).fit(X_binary, y_binary)
+    clf = MLPClassifier(
+        tol=1e9, max_iter=300, solver="sgd", n_iter_no_change=np.inf, random_state=0
+    ).fit(X_binary, y_binary)
     assert clf.n_iter_ == 300
 
 
@@ -238,8 +281,9 @@ def test_every_activation_learns(activation):
 
 @pytest.mark.parametrize("initializer", INITIALIZERS)
 def test_every_initializer_learns(initializer):
-    clf = MLPClassifier(30, max_iter=60, learning_rate_init=0.02, weight_init=initializer,
-                        random_state=0)
+    clf = MLPClassifier(
+        30, max_iter=60, learning_rate_init=0.02, weight_init=initializer, random_state=0
+    )
     assert clf.fit(X_digits, y_digits).score(X_digits, y_digits) > 0.95
 
 
@@ -266,8 +310,13 @@ def test_poisson_loss_refuses_negative_targets():
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_supervised_pretraining_starts_lower(batch_norm):
-    settings = dict(hidden_layer_sizes=(30, 20, 10), max_iter=30, batch_norm=batch_norm,
-                    learning_rate_init=0.005, random_state=0)
+    settings = dict(
+        hidden_layer_sizes=(30, 20, 10),
+        max_iter=30,
+        batch_norm=batch_norm,
+        learning_rate_init=0.005,
+        random_state=0,
+    )
     plain = MLPClassifier(**settings).fit(X_digits, y_digits)
     pretrained = MLPClassifier(**settings, pretrain="supervised").fit(X_digits, y_digits)
     assert pretrained.loss_curve_[0] < 0.8 * plain.loss_curve_[0]
@@ -307,7 +356,7 @@ def test_changed_shape_of_a_warm_start_names_the_parameter():
     before = [coef.copy() for coef in clf.coefs_]
     with pytest.raises(ValueError, match="'hidden_layer_sizes' parameter of MLPClassifier"):
         clf.set_params(hidden_layer_sizes=6).fit(X_iris, y_iris)
-    assert all(np.array_equal(a, b) for a, b in zip(before, clf.coefs_))
+    assert all(np.array_equal(a, b) for a, b in zip(before, clf.coefs_, strict=True))
 
 
 @pytest.mark.parametrize("sizes", [(0,), (3, -1), 0])
@@ -317,8 +366,15 @@ def test_sizes_that_are_not_positive_are_refused(sizes):
 
 
 def test_snapshots_predict_the_mean_of_their_probabilities():
-    clf = MLPClassifier(10, averaging="snapshots", n_snapshots=3, max_iter=9, random_state=0,
-                        learning_rate_init=0.05, precision="float64").fit(X_iris, y_iris)
+    clf = MLPClassifier(
+        10,
+        averaging="snapshots",
+        n_snapshots=3,
+        max_iter=9,
+        random_state=0,
+        learning_rate_init=0.05,
+        precision="float64",
+    ).fit(X_iris, y_iris)
     assert len(clf._snapshots) == 3
     members = []
     for state in clf._snapshots:

@@ -1,4 +1,4 @@
-"""The state of a training in a file, from which a killed fit goes on bit by bit as it would have."""
+"""The state of a training in a file, from which a killed fit goes on as if nothing happened."""
 
 from __future__ import annotations
 

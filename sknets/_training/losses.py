@@ -31,9 +31,9 @@ class Loss(ABC):
         """The inverse link: what the network says, of shape (n, n_outputs)."""
         return raw
 
-    def dense(self, target: Tensor, raw: Tensor) -> Tensor:
-        """The target in the shape and scale of the outputs of `raw`."""
-        return target
+    def with_gradient(self, raw: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss of each sample and its gradient by the raw outputs, for a canonical link."""
+        return self(raw, target), self.outputs(raw) - target
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,22 @@ class SoftmaxLogLoss(Loss):
     canonical = True
 
     def __call__(self, raw: Tensor, target: Tensor) -> Tensor:
-        return F.cross_entropy(
-            raw, target, reduction="none", label_smoothing=self.label_smoothing
-        )
+        return F.cross_entropy(raw, target, reduction="none", label_smoothing=self.label_smoothing)
 
     def outputs(self, raw: Tensor) -> Tensor:
         return torch.softmax(raw, 1)
 
-    def dense(self, target: Tensor, raw: Tensor) -> Tensor:
-        uniform = torch.full_like(raw, self.label_smoothing / raw.shape[1])
-        share = torch.full_like(raw[:, :1], 1 - self.label_smoothing)
-        return uniform.scatter_add_(1, target[:, None], share)
+    def with_gradient(self, raw: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        log_p = torch.log_softmax(raw, 1)
+        values = F.nll_loss(log_p, target, reduction="none")
+        smoothing = self.label_smoothing
+        if smoothing:
+            values = values * (1 - smoothing) - log_p.mean(1) * smoothing
+        delta = log_p.exp_()
+        if smoothing:
+            delta -= smoothing / raw.shape[1]
+        share = delta.new_full((1, 1), smoothing - 1).expand(len(target), 1)
+        return values, delta.scatter_add_(1, target[:, None], share)
 
 
 @dataclass(frozen=True)
@@ -67,13 +72,16 @@ class SigmoidLogLoss(Loss):
     canonical = True
 
     def __call__(self, raw: Tensor, target: Tensor) -> Tensor:
-        target = self.dense(target, raw)
+        target = self._smoothed(target)
         return F.binary_cross_entropy_with_logits(raw, target, reduction="none").sum(1)
 
     def outputs(self, raw: Tensor) -> Tensor:
         return torch.sigmoid(raw)
 
-    def dense(self, target: Tensor, raw: Tensor) -> Tensor:
+    def with_gradient(self, raw: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        return self(raw, target), self.outputs(raw) - self._smoothed(target)
+
+    def _smoothed(self, target: Tensor) -> Tensor:
         if not self.label_smoothing:
             return target
         return target * (1 - self.label_smoothing) + self.label_smoothing / 2
@@ -171,7 +179,7 @@ class Grouped(Loss):
 
     def __call__(self, raw: Tensor, target: Tensor) -> Tensor:
         groups = zip(raw.split(self.sizes, 1), target.unbind(1), strict=True)
-        return sum(self.loss(scores, labels) for scores, labels in groups)
+        return torch.stack([self.loss(scores, labels) for scores, labels in groups]).sum(0)
 
     def outputs(self, raw: Tensor) -> Tensor:
         return torch.cat([self.loss.outputs(scores) for scores in raw.split(self.sizes, 1)], 1)

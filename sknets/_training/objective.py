@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sknets._data import Batch, Data
+from sknets._data import Data
 from sknets._training.parameters import FlatParameters, Penalty
 from sknets._training.steps import Step
 
@@ -19,7 +19,7 @@ class FullObjective:
     ) -> None:
         self.module, self.flat, self.step = module, flat, step
         self.penalty, self.data = penalty, data
-        self.weight_sum = sum(_weight(batch) for batch in data.epoch(None))
+        self.weight_sum = sum(batch.total_weight for batch in data.epoch(None))
         self.last: tuple[np.ndarray, float] | None = None
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
@@ -27,41 +27,36 @@ class FullObjective:
         total = torch.zeros((), dtype=self.flat.values.dtype, device=self.flat.values.device)
         gradient = torch.zeros_like(self.flat.grad)
         for batch in self.data.epoch(None):
-            share = _weight(batch) / self.weight_sum
+            share = batch.total_weight / self.weight_sum
             total += self.step(batch).loss * share
             gradient.add_(self.flat.grad, alpha=share)
         self.flat.grad.copy_(gradient)
-        total += self.penalty.add(self.flat, self.weight_sum) / self.weight_sum
-        self.last = x.copy(), total.item()
-        return self.last[1], self.flat.grad.cpu().double().numpy().copy()
+        self.penalty.add_to(total, self.flat, self.weight_sum)
+        value = total.item()
+        self.last = x.copy(), value
+        return value, self.flat.grad.cpu().double().numpy().copy()
 
     def value_at(self, x: np.ndarray) -> float:
         """The value, remembered from the last call where it was at `x`."""
-        if self.last is None or not np.array_equal(self.last[0], x):
-            self(x)
-        return self.last[1]
+        if self.last is not None and np.array_equal(self.last[0], x):
+            return self.last[1]
+        return self(x)[0]
 
     def hessian_product(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
         """The Hessian at `x` times `v`, by differentiating the gradient's product with `v`."""
         flat, step = self.flat, self.step
         flat.values.copy_(torch.from_numpy(x))
         direction = torch.from_numpy(v).to(flat.values)
-        parts = direction.split([p.numel() for p in flat.parameters])
         product = torch.zeros_like(flat.values)
         for batch in self.data.epoch(None):
             loss = step.differentiable(self.module(batch.x), batch)
             gradients = torch.autograd.grad(loss, flat.parameters, create_graph=True)
-            along = sum(
-                torch.dot(g.reshape(-1), d) for g, d in zip(gradients, parts, strict=True)
-            )
+            flattened = torch.cat([g.reshape(-1) for g in gradients])
+            along = torch.dot(flattened, direction)
             if along.requires_grad:
                 seconds = torch.autograd.grad(along, flat.parameters, materialize_grads=True)
-                flattened = torch.cat([s.reshape(-1) for s in seconds])
-                product.add_(flattened, alpha=_weight(batch) / self.weight_sum)
+                curvature = torch.cat([s.reshape(-1) for s in seconds])
+                product.add_(curvature, alpha=batch.total_weight / self.weight_sum)
         n = len(flat.weights)
         product[:n].add_(direction[:n], alpha=self.penalty.l2 / self.weight_sum)
         return product.cpu().double().numpy()
-
-
-def _weight(batch: Batch) -> float:
-    return batch.x.shape[0] if batch.weight is None else batch.weight.sum().item()

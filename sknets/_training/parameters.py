@@ -65,18 +65,14 @@ class Penalty:
     def __bool__(self) -> bool:
         return bool(self.l1 > 0 or self.l2 > 0)
 
-    def add(self, flat: FlatParameters, n: float | Tensor) -> Tensor:
-        """Add the gradient to the vector's; return the value (times n)."""
+    def add_to(self, loss: Tensor, flat: FlatParameters, n: float) -> None:
+        """Add the value to a loss, in place, and the gradient to the vector's."""
         weights = flat.weights
-        value = torch.dot(weights, weights) * (self.l2 / 2)
-        if isinstance(n, Tensor):
-            flat.weight_grad.add_(weights * (self.l2 / n))
-        else:
-            flat.weight_grad.add_(weights, alpha=self.l2 / n)
+        loss.add_(torch.dot(weights, weights), alpha=self.l2 / 2 / n)
+        flat.weight_grad.add_(weights, alpha=self.l2 / n)
         if self.l1:
-            value = value + weights.abs().sum() * self.l1
-            flat.weight_grad.add_(weights.sign() * (self.l1 / n))
-        return value
+            loss.add_(weights.abs().sum(), alpha=self.l1 / n)
+            flat.weight_grad.add_(weights.sign(), alpha=self.l1 / n)
 
 
 def clip_rows_(parameters: list[nn.Parameter], max_norm: float) -> None:

@@ -23,6 +23,10 @@ class Step(Protocol):
 
     def __call__(self, batch: Batch) -> StepResult: ...
 
+    def differentiable(self, raw: Tensor, batch: Batch) -> Tensor:
+        """The loss as a function of the raw outputs, for autograd."""
+        ...
+
 
 class SupervisedStep:
     """The loss between a network's outputs and the targets, differentiated by autograd."""
@@ -39,7 +43,7 @@ class SupervisedStep:
 
     def differentiable(self, raw: Tensor, batch: Batch) -> Tensor:
         """The (weighted) mean loss over the batch."""
-        return weighted_mean(self.loss(raw, batch.y), batch.weight)
+        return weighted_mean(self.loss(raw, batch.targets), batch.weight)
 
 
 def weighted_mean(values: Tensor, weight: Tensor | None) -> Tensor:

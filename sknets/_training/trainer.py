@@ -228,8 +228,7 @@ class Trainer(NeuralNet):
         """Set the gradient of the penalised mean loss of a batch; return its value."""
         loss = self.step(batch).loss
         if self.recipe.penalty:
-            n = batch.x.shape[0] if batch.weight is None else batch.weight.sum()
-            loss = loss + self.recipe.penalty.add(self.flat, n) / n
+            self.recipe.penalty.add_to(loss, self.flat, batch.total_weight)
         return loss
 
     def close_epoch(self) -> None:
@@ -365,7 +364,7 @@ class Trainer(NeuralNet):
 
 def seed_layers(module: nn.Module, seed: int, epoch: int, device: torch.device) -> None:
     """Give every layer that draws random numbers the epoch's generator."""
-    drawing = [layer for layer in module.modules() if hasattr(layer, "generator")]
+    drawing: list[Any] = [layer for layer in module.modules() if hasattr(layer, "generator")]
     if drawing:
         shared = generator(seed, Stream.LAYERS, epoch, device=device)
         for layer in drawing:
@@ -376,4 +375,3 @@ def _listens_to_batches(callback: Callback) -> bool:
     return any(
         getattr(type(callback), event) is not getattr(Callback, event) for event in BATCH_EVENTS
     )
-

@@ -229,9 +229,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         for name in ("callbacks", "checkpoint", "device", "progress", "verbose"):
             del parameters[name]
         start = None if fresh else self.__getstate__()["_module_state"]
-        self._identity = checkpoint.fingerprint(
-            type(self).__name__, parameters, [*data, start]
-        )
+        self._identity = checkpoint.fingerprint(type(self).__name__, parameters, [*data, start])
         state = checkpoint.read(self.checkpoint, self._identity)
         if state is not None:
             self._seed = state["seed"]
@@ -271,15 +269,20 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         self._input_dtype = np.dtype(X.dtype).name
         exact = self._full_batch or n <= batch_size
         dtype = compute_dtype(self.precision, np.dtype(X.dtype), exact)
-        target = _target_tensor(data.target, dtype, "cpu" if streamed else device)
-        weight = data.weight
-        if weight is not None:
-            weight = as_tensor(weight, dtype, "cpu" if streamed else device)
+        home = "cpu" if streamed else device
+        target = _target_tensor(data.target, dtype, home)
+        weight = None if data.weight is None else as_tensor(data.weight, dtype, home)
         if streamed:
             row_bytes = X.nbytes // max(1, n)
             return StreamedData(
-                X.__getitem__, n, row_bytes, target, weight,
-                batch_size=batch_size, dtype=dtype, device=device,
+                X.__getitem__,
+                n,
+                row_bytes,
+                target,
+                weight,
+                batch_size=batch_size,
+                dtype=dtype,
+                device=device,
             )
         if sp.issparse(X):
             x = sp.csr_array(X).astype(str(dtype).removeprefix("torch."), copy=False)
@@ -378,7 +381,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         self.loss_curve_: list[float] = []
         self.t_ = self.n_iter_ = self._no_improvement_count = 0
         stopping = self.early_stopping
-        self.best_loss_ = None if stopping else np.inf
+        self.best_loss_: float | None = None if stopping else np.inf
         self.validation_scores_: list[float] | None = [] if stopping else None
         self.best_validation_score_ = -np.inf if stopping else None
 
@@ -391,14 +394,14 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             found.append(Validation(partial(self._measure, valid, loss)))
         if self.verbose:
             found.append(Printer())
-        scored = valid is not None
+        best = self.best_loss_ if valid is None else self.best_validation_score_
         self._stopping = NoImprovement(
-            "valid_score" if scored else "train_loss",
+            "train_loss" if valid is None else "valid_score",
             self.tol,
             np.inf if self._full_batch else self.n_iter_no_change,
-            self.best_validation_score_ if scored else self.best_loss_,
+            np.inf if best is None else best,
             self._no_improvement_count,
-            keep_best=scored,
+            keep_best=valid is not None,
         )
         found.append(self._stopping)
         if self.progress:
@@ -420,9 +423,9 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             if torch.isfinite(raw).all():
                 score = float(self._score(valid.target, raw, valid.weight))
             target = _target_tensor(valid.target, raw.dtype, raw.device)
-            weight = valid.weight
-            if weight is not None:
-                weight = as_tensor(weight, raw.dtype, raw.device)
+            weight = None
+            if valid.weight is not None:
+                weight = as_tensor(valid.weight, raw.dtype, raw.device)
             value = weighted_mean(loss(raw, target), weight).item()
         return {"valid_loss": value, "valid_score": score}
 
@@ -466,7 +469,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             snapshots = (trainer.flat.as_state_dict(s) for s in trainer.snapshots)
             self._snapshots = [to_arrays(state) for state in snapshots]
         del self._stopping
-        vars(self).pop("_identity", None)
+        self.__dict__.pop("_identity", None)
         if trainer.compute_device.type == "cpu":
             self.module_.to(getattr(torch, self._input_dtype))
 
@@ -474,9 +477,13 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """Why the training may not have converged."""
         result: FullBatchResult | None = trainer.result
         if result is not None:
-            return None if result.converged else (
-                f"{self.solver} failed to converge after {result.n_iter} iteration(s): "
-                f"{result.message}. You might also want to scale the data or increase max_iter."
+            return (
+                None
+                if result.converged
+                else (
+                    f"{self.solver} failed to converge after {result.n_iter} iteration(s): "
+                    f"{result.message}. You might also want to scale the data or increase max_iter."
+                )
             )
         if trainer.diverged:
             return (
@@ -507,7 +514,9 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             _input_tensor(X, *exact),
             _target_tensor(target, *exact),
             None if weight is None else as_tensor(weight, *exact),
-            batch_size=len(target), dtype=exact[0], device=exact[1],
+            batch_size=len(target),
+            dtype=exact[0],
+            device=exact[1],
         )
         module = self._module_with(to_tensors(to_arrays(self.module_.state_dict())))
         module = module.to(torch.float64).eval()

@@ -80,9 +80,7 @@ class TrainingParameters(BaseEstimator):
     warm_start: bool = param(
         False, "boolean", "Whether fit goes on from the weights of the last call."
     )
-    momentum: float = param(
-        0.9, Interval(Real, 0, 1, closed="both"), "Momentum of solver='sgd'."
-    )
+    momentum: float = param(0.9, Interval(Real, 0, 1, closed="both"), "Momentum of solver='sgd'.")
     nesterovs_momentum: bool = param(
         True, "boolean", "Whether solver='sgd' uses Nesterov's momentum."
     )
@@ -235,9 +233,7 @@ class TrainingParameters(BaseEstimator):
                 f"got max_iter={self.max_iter}."
             )
 
-    def _recipe(
-        self, seed: int, difficulty: np.ndarray | None, incremental: bool
-    ) -> Recipe:
+    def _recipe(self, seed: int, difficulty: np.ndarray | None, incremental: bool) -> Recipe:
         """The parameters in the trainer's words."""
         decoupled = self.solver == "adamw"
         pacing = None
@@ -278,7 +274,7 @@ class TrainingParameters(BaseEstimator):
         if self._full_batch:
             return None
         settings = Settings(*(getattr(self, field) for field in Settings._fields))
-        return partial(STOCHASTIC[self.solver], s=settings)
+        return lambda params: STOCHASTIC[self.solver](params, settings)
 
     def _schedule(self) -> Schedule:
         name = "cyclic" if self._n_snapshots else self.learning_rate

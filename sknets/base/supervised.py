@@ -211,7 +211,9 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
     def _score(self, target: np.ndarray, raw: Tensor, weight: np.ndarray | None) -> float:
         predicted = self._decide(raw.cpu().numpy(), 0.0)
         expected = _targets.decode(
-            self._target_kind, self.classes_, _as_scores(target, self._target_kind, self.classes_),
+            self._target_kind,
+            self.classes_,
+            _as_scores(target, self._target_kind, self.classes_),
             0.5,
         )
         right = predicted == expected
@@ -355,12 +357,12 @@ class NetworkRegressor(RegressorMixin, SupervisedNetwork):
     }
 
     def _loss_function(self) -> losses.Loss:
-        return REGRESSION_LOSSES[self.loss](self)  # type: ignore[attr-defined]
+        return REGRESSION_LOSSES[self.loss](self)
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         X, y = self._validated_pair(X, y, reset, y_numeric=True)
         y = _ravelled(y)
-        if self.loss == "poisson" and (y < 0).any():  # type: ignore[attr-defined]
+        if self.loss == "poisson" and (y < 0).any():
             raise ValueError("loss='poisson' needs y >= 0. Some values of y are negative.")
         return X, y
 
@@ -445,11 +447,10 @@ def _given_classes(y: np.ndarray, classes: Any) -> tuple[str, _targets.Classes]:
     return (_targets.BINARY if len(known) <= 2 else _targets.MULTICLASS), known
 
 
-def _raise_for_unknown(found: np.ndarray, known: np.ndarray) -> None:
+def _raise_for_unknown(found: Any, known: Any) -> None:
     if len(np.setdiff1d(found, known)):
         raise ValueError(
-            "`y` has classes not in `self.classes_`. "
-            f"`self.classes_` has {known}. 'y' has {found}."
+            f"`y` has classes not in `self.classes_`. `self.classes_` has {known}. 'y' has {found}."
         )
 
 

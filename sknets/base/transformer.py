@@ -26,8 +26,11 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
     def _n_hidden_layers(self) -> int:
         """How many layers stand between input and output."""
 
+    module_: Any
+
     @property
     def _n_features_out(self) -> int:
+        """How many columns `transform` gives, for scikit-learn's names of them."""
         return self.module_.head.in_features
 
     def transform(self, X: Any) -> np.ndarray:
@@ -64,11 +67,9 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         X_new : ndarray of shape (n_samples, n_hidden_units)
             The values after activation.
         """
-        return self.fit(X, y, **fit_params).transform(X)  # type: ignore[attr-defined]
+        return self.fit(X, y, **fit_params).transform(X)
 
 
 # After scikit-learn has wrapped the two for set_output, they are hidden where they cannot work.
 for _name in ("transform", "fit_transform"):
-    setattr(
-        NetworkTransformer, _name, available_if(_has_features)(vars(NetworkTransformer)[_name])
-    )
+    setattr(NetworkTransformer, _name, available_if(_has_features)(vars(NetworkTransformer)[_name]))

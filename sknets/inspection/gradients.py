@@ -93,4 +93,6 @@ def check_gradients(
         slopes[k] = (above - objective(moved)[0]) / (2 * step)
     found = gradient[chosen]
     smallest = max(1e-3 * np.abs(gradient).max(), np.finfo(float).tiny)
-    return float(np.max(np.abs(found - slopes) / np.maximum(np.abs(found) + np.abs(slopes), smallest)))
+    return float(
+        np.max(np.abs(found - slopes) / np.maximum(np.abs(found) + np.abs(slopes), smallest))
+    )

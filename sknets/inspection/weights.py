@@ -1,0 +1,121 @@
+"""What first-layer units look for, drawn as images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sknets.inspection.images import ImagesDisplay, as_images
+
+
+class WeightsDisplay(ImagesDisplay):
+    """The weights into each unit of the first layer, as an image of the input's shape.
+
+    Of a linear classifier (``hidden_layer_sizes=()``) they are the templates of its classes. Red
+    is positive, blue negative, white zero. It is best made by `from_estimator`.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_units, height, width)
+        The weights.
+    labels : sequence of n_units objects, default=None
+        What to write above each unit.
+    n_cols : int, default=10
+        Units in a row.
+
+    Attributes
+    ----------
+    im_ : matplotlib AxesImage
+        The images as one.
+    text_ : list of matplotlib Text
+        The labels.
+    ax_ : matplotlib Axes
+        Where the images are.
+    figure_ : matplotlib Figure
+        The figure.
+
+    See Also
+    --------
+    ImagesDisplay : The images that were learnt from.
+    LossCurveDisplay : How they were learnt.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sknets import MLPClassifier
+    >>> from sknets.inspection import WeightsDisplay
+    >>> X, y = load_digits(return_X_y=True)
+    >>> linear = MLPClassifier((), solver="lbfgs", alpha=100, random_state=0).fit(X, y)
+    >>> display = WeightsDisplay.from_estimator(linear)
+    >>> display.images.shape
+    (10, 8, 8)
+    """
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        image_shape: tuple[int, ...] | None = None,
+        n_rows: int = 5,
+        n_cols: int = 10,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> WeightsDisplay:
+        """Draw the first-layer weights of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            With ``coefs_``, the first of shape (n_features, n_units), as sknets' and
+            scikit-learn's perceptrons have.
+        image_shape : tuple, default=None
+            (height, width) of an input; None takes it to be square.
+        n_rows : int, default=5
+            Rows of units, at most.
+        n_cols : int, default=10
+            Units in a row, at most.
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed to `plot`.
+
+        Returns
+        -------
+        display : WeightsDisplay
+            The display, drawn.
+        """
+        check_is_fitted(estimator)
+        weights = as_images(estimator.coefs_[0].T, image_shape)[: n_rows * n_cols]
+        labels = None
+        classes = getattr(estimator, "classes_", None)
+        if len(estimator.coefs_) == 1 and classes is not None and len(classes) == len(weights):
+            labels = np.asarray(classes)
+        display = cls(weights, labels=labels, n_cols=min(n_cols, len(weights)))
+        return display.plot(ax=ax, **kwargs)
+
+    def plot(
+        self, ax: Any = None, *, text_kw: dict[str, Any] | None = None, **kwargs: Any
+    ) -> WeightsDisplay:
+        """Draw the weights.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure by default.
+        text_kw : dict, default=None
+            Passed to matplotlib's ``text`` for the labels.
+        **kwargs : dict
+            Passed to matplotlib's ``imshow``.
+
+        Returns
+        -------
+        display : WeightsDisplay
+            Itself.
+        """
+        largest = float(np.abs(self.images).max())
+        style = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest, **kwargs}
+        super().plot(ax, text_kw=text_kw, **style)
+        return self

@@ -188,8 +188,9 @@ class StreamedData:
                 yield from chunk.epoch(generator)
 
     def _chunk(self, blocks: np.ndarray, n: int, rows: np.ndarray | None) -> ResidentData:
-        spans: list[Any] = [slice(b * self.block, min(n, (b + 1) * self.block)) for b in blocks]
-        where = np.concatenate([np.arange(n)[span] for span in spans])
+        starts = [b * self.block for b in blocks]
+        where = np.concatenate([np.arange(i, min(n, i + self.block)) for i in starts])
+        spans: list[Any] = [slice(i, min(n, i + self.block)) for i in starts]
         if rows is not None:
             where = np.sort(rows[where])
             spans = [where]

@@ -1,0 +1,84 @@
+"""The same fits on a CUDA device: these run where there is one."""
+
+import pickle
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_digits
+
+from sknets import MLPClassifier, MLPRegressor, load, save
+from sknets._training.optimizers import FULL_BATCH, STOCHASTIC
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
+
+X, y = (part[:200] for part in load_digits(return_X_y=True))
+X = X / 16
+
+
+@pytest.mark.parametrize("solver", [*STOCHASTIC, *FULL_BATCH])
+def test_cuda_follows_the_cpu(solver):
+    settings = dict(
+        hidden_layer_sizes=(10,),
+        activation="tanh",
+        solver=solver,
+        max_iter=3,
+        batch_size=50,
+        precision="float64",
+        random_state=0,
+    )
+    cpu = MLPClassifier(**settings, device="cpu").fit(X, y)
+    cuda = MLPClassifier(**settings, device="cuda").fit(X, y)
+    assert next(cuda.module_.parameters()).device.type == "cuda"
+    assert_allclose(cuda.predict_proba(X), cpu.predict_proba(X), atol=1e-6)
+    assert_allclose(cuda.coefs_[0], cpu.coefs_[0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        dict(dropout=0.2, input_dropout=0.1, batch_norm=True, max_norm=3.0),
+        dict(averaging="ema", early_stopping=True),
+        dict(averaging="snapshots", n_snapshots=2),
+        dict(learning_rate="one_cycle", learning_rate_init=0.01, class_weight="balanced"),
+    ],
+)
+def test_everything_that_trains_does_so_on_cuda(settings):
+    clf = MLPClassifier((30,), max_iter=40, random_state=0, device="cuda", **settings).fit(X, y)
+    assert clf.score(X, y) > 0.9
+
+
+def test_sparse_rows_are_taken_on_cuda():
+    dense = MLPClassifier(5, max_iter=3, random_state=0, device="cuda").fit(X, y)
+    sparse = MLPClassifier(5, max_iter=3, random_state=0, device="cuda").fit(sp.csr_array(X), y)
+    assert_allclose(sparse.predict_proba(sp.csr_array(X)), dense.predict_proba(X), atol=1e-4)
+
+
+def test_network_trained_on_cuda_predicts_on_a_cpu(tmp_path):
+    reg = MLPRegressor("huber", 8, max_iter=5, random_state=0, device="cuda").fit(X, y)
+    expected = reg.predict(X)
+    reg.set_params(device="cpu")
+    assert_allclose(pickle.loads(pickle.dumps(reg)).predict(X), expected, rtol=1e-4)
+    save(reg, tmp_path / "net.sknets")
+    loaded = load(tmp_path / "net.sknets")
+    assert next(loaded.module_.parameters()).device.type == "cpu"
+    assert_allclose(loaded.predict(X), expected, rtol=1e-4)
+
+
+def test_fits_on_cuda_repeat():
+    first, second = (
+        MLPClassifier(9, max_iter=3, dropout=0.1, random_state=0, device="cuda").fit(X, y)
+        for _ in range(2)
+    )
+    assert_allclose(first.coefs_[0], second.coefs_[0], atol=1e-6)
+
+
+def test_cuda_leaves_its_random_state_alone():
+    before = torch.cuda.get_rng_state()
+    MLPClassifier(9, max_iter=3, dropout=0.1, random_state=0, device="cuda").fit(X, y)
+    assert_array_equal(np.asarray(torch.cuda.get_rng_state()), np.asarray(before))

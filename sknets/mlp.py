@@ -454,8 +454,9 @@ class MLPRegressor(MultilayerPerceptron, NetworkRegressor):
     >>> from sklearn.preprocessing import StandardScaler
     >>> from sknets import MLPRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> reg = make_pipeline(StandardScaler(), MLPRegressor(solver="lbfgs", alpha=1, max_iter=50,
-    ...                                                    tol=1.0, random_state=0))
+    >>> reg = make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=(10,), alpha=1000,
+    ...                                                    solver="lbfgs", max_iter=1000,
+    ...                                                    random_state=0))
     >>> reg.fit(X, y).score(X, y) > 0.5
     True
     """

@@ -103,7 +103,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         "t_": "int: Samples seen in training, over all calls.",
         "n_outputs_": "int: Outputs of the network.",
         "n_features_in_": "int: Number of features seen during fit.",
-        "feature_names_in_": "ndarray of shape (n_features_in_,): Names of features seen during "
+        "feature_names_in_": "ndarray of shape (`n_features_in_`,): Names of features seen during "
         "fit, when they are all strings.",
     }
     # Parameters that decide the shape of the network, which cannot change when training goes on.
@@ -550,14 +550,14 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
 
     def _forward(self, X: Any, function: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
         """A function of the network over validated inputs, a slice of them at a time."""
-        shapes = [p.shape for p in self.module_.parameters()]
-        parameter = next(self.module_.parameters())
-        widest = max(int(np.prod(self._input_shape())), *(shape[0] for shape in shapes))
+        parameters = list(self.module_.parameters())
+        dtype, device = parameters[0].dtype, parameters[0].device
+        widest = max(X.shape[1], *(p.shape[0] for p in parameters))
         rows = min(X.shape[0], max(1, PREDICT_BYTES // (8 * widest)))
-        work = 2.0 * rows * sum(shape.numel() for shape in shapes)
+        work = 2.0 * rows * sum(p.numel() for p in parameters)
         for part in slices(X.shape[0], rows):
-            with threads_for(work, parameter.device):
-                yield function(_input_tensor(X[part], parameter.dtype, parameter.device))
+            with threads_for(work, device):
+                yield function(_input_tensor(X[part], dtype, device))
 
     def _array(self, parts: Iterator[Tensor], X: Any) -> np.ndarray:
         """The parts of a result as one array in the dtype of the input."""

@@ -47,7 +47,7 @@ class WeightsDisplay(ImagesDisplay):
     >>> from sknets import MLPClassifier
     >>> from sknets.inspection import WeightsDisplay
     >>> X, y = load_digits(return_X_y=True)
-    >>> linear = MLPClassifier((), solver="lbfgs", alpha=100, random_state=0).fit(X, y)
+    >>> linear = MLPClassifier((), solver="lbfgs", alpha=100, tol=0.01, random_state=0).fit(X, y)
     >>> display = WeightsDisplay.from_estimator(linear)
     >>> display.images.shape
     (10, 8, 8)

@@ -40,7 +40,7 @@ docs: $(VENV)/.installed-docs  ## the documentation, with the example gallery: d
 
 benchmarks: $(VENV)/.installed-test  ## every benchmark, one after the other
 	@set -e; for script in $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)); do \
-		echo "== $$script"; $(BIN)/python $$script; \
+		echo "== $$script"; $(BIN)/python -m $$(echo $${script%.py} | tr / .); \
 	done
 
 clean:  ## remove what was built; the environment stays

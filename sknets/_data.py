@@ -139,7 +139,7 @@ class StreamedData:
     Parameters
     ----------
     read : callable
-        ``read(rows)`` gives the inputs of a slice or an index array as an array or tensor.
+        ``read(rows)`` gives the inputs of a slice or an index array as an array.
     n_samples, row_bytes : int
     y, weight : Tensor of shape (n_samples, ...), optional
         Targets and weights, which fit into memory.
@@ -194,10 +194,10 @@ class StreamedData:
         if rows is not None:
             where = np.sort(rows[where])
             spans = [where]
-        x = [torch.as_tensor(self.read(span)).to(self.dtype) for span in spans]
+        x = np.concatenate([self.read(span) for span in spans])
         index = torch.from_numpy(where)
         return ResidentData(
-            torch.cat(x).to(self.device),
+            torch.from_numpy(x).to(self.device, self.dtype),
             None if self.y is None else self.y[index].to(self.device),
             None if self.weight is None else self.weight[index].to(self.device),
             batch_size=self.batch_size,

@@ -108,8 +108,9 @@ def load(path: str | os.PathLike) -> Any:
 
 def _described(estimator: Any) -> dict[str, Any]:
     """An estimator as its name, parameters and learnt state."""
-    name = type(estimator).__name__
-    if name not in _known() or type(estimator) is not _known()[name]:
+    kind: Any = type(estimator)
+    name = kind.__name__
+    if _known().get(name) is not kind:
         raise TypeError(
             f"save writes estimators of sknets, got {name}. A Pipeline of them goes through skops."
         )

@@ -8,6 +8,7 @@ history, callbacks. skorch's callbacks see the net they know (``notify``, ``hist
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from sknets._training.objective import FullObjective
 from sknets._training.optimizers import FullBatchResult, minimize
 from sknets._training.parameters import FlatParameters, Penalty, clip_rows_
 from sknets._training.schedules import Schedule
-from sknets._training.steps import Step
+from sknets._training.steps import Step, StepResult
 
 BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
@@ -118,6 +119,8 @@ class Trainer(NeuralNet):
         self.stop_message: str | None = None
         self.interrupted = self.diverged = False
         self.result: FullBatchResult | None = None
+        # What callbacks are shown: the data as it was given, and its parts as skorch's data sets.
+        self.given: dict[str, Any] = {"X": None, "y": None}
         self.dataset_train: Any = None
         self.dataset_valid: Any = None
         self.initialize()
@@ -147,7 +150,7 @@ class Trainer(NeuralNet):
 
     # -- the staircase
 
-    def train(self, data: Data, **on_train: Any) -> Trainer:
+    def train(self, data: Data) -> Trainer:
         """Run the epochs; a Ctrl-C keeps what was learnt so far and warns."""
         self.module_.train()
         self.batch_listeners = [cb for _, cb in self.callbacks_ if _listens_to_batches(cb)]
@@ -155,7 +158,7 @@ class Trainer(NeuralNet):
         work = 6.0 * data.batch_size * len(self.flat.values)  # forward once, backward twice
         try:
             with threads_for(work, self.compute_device):
-                self.notify("on_train_begin", **on_train)
+                self.notify("on_train_begin", **self.given)
                 run(data)
         except KeyboardInterrupt:
             self.interrupted = True
@@ -167,16 +170,18 @@ class Trainer(NeuralNet):
                 self.last_weights = self.flat.snapshot()
                 self.flat.restore(self.average.mean)
             self.module_.eval()
-            self.notify("on_train_end", **on_train)
+            self.notify("on_train_end", **self.given)
         return self
 
     def fit_loop(self, X: Data, y: None = None, epochs: int | None = None, **_: Any) -> Trainer:
         """Epochs until the last, or until a callback stops the training."""
         while self.epochs_of_call < self.recipe.max_epochs and self.stop_message is None:
+            start = time.perf_counter()
             self.last_good = self.flat.snapshot()
             self.notify_epoch("on_epoch_begin")
             self.run_single_epoch(X, training=True, prefix="train", step_fn=self.train_step)
             self.samples_seen += X.n_samples
+            self.history.record("dur", time.perf_counter() - start)
             self.close_epoch()
         return self
 
@@ -195,24 +200,19 @@ class Trainer(NeuralNet):
         for i, batch in enumerate(iterator.epoch(shuffling, rows)):
             if not recipe.schedule.is_constant:
                 self.set_rate(recipe.schedule.rate(self.epochs_of_fit + (i + 1) / n_batches))
-            if self.batch_listeners:
-                loss = self.observed_step(batch, step_fn, prefix)
-            else:
-                loss = step_fn(batch)
-            total.add_(loss, alpha=batch.x.shape[0])
+            run = self.observed_step if self.batch_listeners else step_fn
+            total.add_(run(batch).loss, alpha=batch.x.shape[0])
         self.history.record(prefix + "_loss", total.item() / max(1, n_rows))
         self.history.record(prefix + "_batch_count", n_batches)
 
-    def train_step(self, batch: Batch, **_: Any) -> Tensor:
-        """One update; returns the penalised mean loss of the batch."""
+    def train_step(self, batch: Batch, **_: Any) -> StepResult:
+        """One update; returns the penalised mean loss of the batch, and the outputs before it."""
         recipe, flat = self.recipe, self.flat
-        loss = self.gradients(batch)
+        result = self.gradients(batch)
         if self.batch_listeners:
+            named = list(self.module_.named_parameters())
             self.notify_batch(
-                "on_grad_computed",
-                named_parameters=list(self.module_.named_parameters()),
-                batch=batch[:2],
-                training=True,
+                "on_grad_computed", named_parameters=named, batch=batch[:2], training=True
             )
         if recipe.weight_decay:
             rate = self.optimizer_.param_groups[0]["lr"]
@@ -222,20 +222,20 @@ class Trainer(NeuralNet):
             clip_rows_(flat.parameters, recipe.max_norm)
         if self.average is not None:
             self.average.update()
-        return loss
+        return result
 
-    def gradients(self, batch: Batch) -> Tensor:
+    def gradients(self, batch: Batch) -> StepResult:
         """Set the gradient of the penalised mean loss of a batch; return its value."""
-        loss = self.step(batch).loss
+        result = self.step(batch)
         if self.recipe.penalty:
-            self.recipe.penalty.add_to(loss, self.flat, batch.total_weight)
-        return loss
+            self.recipe.penalty.add_to(result.loss, self.flat, batch.total_weight)
+        return result
 
     def close_epoch(self) -> None:
         """Count the epoch, check its loss, keep its snapshot, tell the callbacks."""
         if not np.isfinite(self.history[-1, "train_loss"]):
-            self.flat.restore(self.last_good)
             if not self.recipe.stop_on_divergence:
+                self.flat.restore(self.last_good)
                 raise DivergedError(f"the loss became non-finite in epoch {len(self.history)}")
             self.diverged = True
             self.stop_message = "Training loss became non-finite."
@@ -306,15 +306,16 @@ class Trainer(NeuralNet):
         for callback in self.batch_listeners:
             getattr(callback, event)(self, **kwargs)
 
-    def observed_step(self, batch: Batch, step_fn: Callable, prefix: str) -> Tensor:
-        """A step that the history and the callbacks see."""
+    def observed_step(self, batch: Batch) -> StepResult:
+        """A training step that the history and the callbacks see."""
+        seen: dict[str, Any] = {"batch": batch[:2], "training": True}
         self.history.new_batch()
-        self.notify_batch("on_batch_begin", batch=batch[:2], training=True)
-        loss = step_fn(batch)
-        self.history.record_batch(prefix + "_loss", loss.item())
-        self.history.record_batch(prefix + "_batch_size", batch.x.shape[0])
-        self.notify_batch("on_batch_end", batch=batch[:2], training=True, loss=loss)
-        return loss
+        self.notify_batch("on_batch_begin", **seen)
+        result = self.train_step(batch)
+        self.history.record_batch("train_loss", result.loss.item())
+        self.history.record_batch("train_batch_size", batch.x.shape[0])
+        self.notify_batch("on_batch_end", **seen, loss=result.loss, y_pred=result.raw)
+        return result
 
     def keep_snapshot(self) -> None:
         """At the end of each cycle, keep the weights for the ensemble (Huang et al., 2017)."""

@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_array,
@@ -181,9 +182,16 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             difficulty = self._checked_difficulty(difficulty, len(data.target))
             self._seed = draw_seed(self.random_state)
             resumed = self._checkpointed(data, fresh) if not incremental else None
-            train, valid, difficulty = self._split(data, difficulty)
+            train, valid = data, None
+            held_out = self._split(data.target)
+            if held_out is not None:
+                train, valid = (data.part(rows) for rows in held_out)
+                difficulty = None if difficulty is None else difficulty[held_out[0]]
             batches = self._batches(train)
             trainer = self._trainer(batches, valid, difficulty, given, fresh, incremental)
+            if self.callbacks:
+                trainer.given = {"X": given["X"], "y": given["y"]}
+                trainer.dataset_train, trainer.dataset_valid = _seen(given, held_out)
             if resumed is not None:
                 checkpoint.restore(resumed, self._stopping, trainer)
         self._run(trainer, batches, incremental, pretrain=fresh and resumed is None)
@@ -235,16 +243,14 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             self._seed = state["seed"]
         return state
 
-    def _split(
-        self, data: TrainingSet, difficulty: np.ndarray | None
-    ) -> tuple[TrainingSet, TrainingSet | None, np.ndarray | None]:
-        """Hold out the validation part, if there is one."""
+    def _split(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """The rows to train on and those to hold out, if any are."""
         if not self.early_stopping or self._full_batch:
-            return data, None, difficulty
+            return None
         train, valid = train_test_split(
-            np.arange(len(data.target)),
+            np.arange(len(target)),
             test_size=self.validation_fraction,
-            stratify=self._stratify(data.target),
+            stratify=self._stratify(target),
             random_state=derived_seed(self._seed, Stream.SPLIT),
         )
         if len(valid) < 2:
@@ -252,11 +258,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
                 "The validation set is too small. Increase 'validation_fraction' "
                 "or the size of your dataset."
             )
-        return (
-            data.part(train),
-            data.part(valid),
-            None if difficulty is None else difficulty[train],
-        )
+        return train, valid
 
     def _batches(self, data: TrainingSet) -> Data:
         """Minibatches of a training set: held on the device, or streamed to it."""
@@ -335,8 +337,6 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             device=batches.device,
         )
         trainer.history_ = self.history_
-        if self.callbacks:
-            trainer.dataset_train = SkorchDataset(given["X"], given["y"])
         if incremental and not fresh:
             trainer.load_state(self._training_state)
         return trainer
@@ -628,6 +628,19 @@ def _input_tensor(X: Any, dtype: torch.dtype, device: torch.device) -> Tensor:
     if sp.issparse(X):
         return sparse_tensor(sp.csr_array(X), device).to(dtype)
     return as_tensor(X, dtype, device)
+
+
+def _seen(
+    given: dict[str, Any], held_out: tuple[np.ndarray, np.ndarray] | None
+) -> tuple[SkorchDataset, SkorchDataset | None]:
+    """The data as it was given, which skorch's callbacks score the trainer on."""
+    X, y = given["X"], given["y"]
+    if held_out is None or isinstance(X, Dataset):
+        return SkorchDataset(X, y), None
+    train, valid = (
+        SkorchDataset(_safe_indexing(X, rows), _safe_indexing(y, rows)) for rows in held_out
+    )
+    return train, valid
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""One script per headline result: ``python -m benchmarks.reproduce.mnist_512``."""

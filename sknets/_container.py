@@ -119,7 +119,7 @@ def _encoded(value: Any, where: str, arrays: dict[str, np.ndarray], encode: Any)
         return str(value)
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         name = f"{len(arrays)}:{where}"
-        arrays[name] = np.ascontiguousarray(value)
+        arrays[name] = np.require(value, requirements="C")  # 0-d arrays stay so
         return {"array": name}
     if isinstance(value, np.ndarray) and value.dtype.kind in "OUS":
         flat = [inner(v, i) for i, v in enumerate(value.ravel().tolist())]

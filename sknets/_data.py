@@ -192,7 +192,7 @@ class StreamedData:
         where = np.concatenate([np.arange(i, min(n, i + self.block)) for i in starts])
         spans: list[Any] = [slice(i, min(n, i + self.block)) for i in starts]
         if rows is not None:
-            where = np.sort(rows[where])
+            where = rows[where]
             spans = [where]
         x = np.concatenate([self.read(span) for span in spans])
         index = torch.from_numpy(where)

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import torch
+from threadpoolctl import ThreadpoolController
 
 # Multiplications and additions of one step below which a second thread costs more in hand-overs
-# than it saves, a great deal more where other processes want the cores too.
-SMALL_STEP = 4e7
+# than it saves, a great deal more where other processes want the cores too; and below which no
+# library would use a second thread.
+SMALL = 4e7
+TINY = 1e5
+# How many devices of a kind there are.
+COUNTS = {
+    "cpu": lambda: 1,
+    "cuda": torch.cuda.device_count,
+    "mps": lambda: int(torch.backends.mps.is_available()),
+}
 TORCH_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-def resolve_device(device: str | torch.device) -> torch.device:
+def resolve_device(device: str | torch.device, owner: str = "this estimator") -> torch.device:
     """The torch device a `device` parameter names.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda", "cuda:1", "mps"} or torch.device
         "auto" is the first CUDA device where there is one, else the CPU.
+    owner : str
+        Whose parameter it is, for the message.
 
     Raises
     ------
@@ -29,23 +41,19 @@ def resolve_device(device: str | torch.device) -> torch.device:
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    allowed = "'auto', 'cpu', 'cuda', 'cuda:<number>' or 'mps'"
+    parameter = f"The 'device' parameter of {owner}"
     try:
         resolved = torch.device(device)
-    except (RuntimeError, TypeError) as error:
+        count = COUNTS[resolved.type]()
+    except (KeyError, RuntimeError, TypeError) as error:
         raise ValueError(
-            f"The 'device' parameter must be {allowed}. Got {device!r} instead."
-        ) from (error)
-    counts = {
-        "cpu": 1,
-        "cuda": torch.cuda.device_count(),
-        "mps": int(torch.backends.mps.is_available()),
-        "meta": 1,
-    }
-    if (resolved.index or 0) >= counts.get(resolved.type, 0):
+            f"{parameter} must be 'auto', 'cpu', 'cuda', 'cuda:<number>' or 'mps'. "
+            f"Got {device!r} instead."
+        ) from error
+    if (resolved.index or 0) >= count:
         raise ValueError(
-            f"The 'device' parameter is {str(device)!r}, which this machine does not have; "
-            f"'auto' takes the best device there is."
+            f"{parameter} is {str(device)!r}, which this machine does not have; "
+            "'auto' takes the best device there is."
         )
     return resolved
 
@@ -62,17 +70,19 @@ def compute_dtype(precision: str, input_dtype: np.dtype, exact: bool) -> torch.d
 
 
 @contextmanager
-def threads_for(step: float, device: torch.device) -> Iterator[None]:
-    """One thread for steps of few operations on the CPU; the count is restored afterwards.
+def threads_for(work: float, device: torch.device) -> Iterator[None]:
+    """One thread for few operations on the CPU; the count is restored afterwards.
 
-    The limit holds for the calling thread alone, so that fits in other threads are left alone.
+    OpenMP keeps the count by thread, so that what other threads compute is left alone. (torch's own
+    setting would be taken over by threads that start meanwhile.)
     """
-    before = torch.get_num_threads()
-    if device.type != "cpu" or step >= SMALL_STEP or before == 1:
+    if device.type != "cpu" or not TINY <= work < SMALL or torch.get_num_threads() == 1:
         yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    else:
+        with _openmp().limit(limits=1, user_api="openmp"):
+            yield
+
+
+@cache
+def _openmp() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="openmp")

@@ -106,7 +106,9 @@ def _assembled_docstring(cls: type) -> str:
         )
         for f in sorted(positional_first, key=lambda f: _depth(cls, f.name))
     ]
-    shared: dict[str, str] = getattr(cls, "_fitted_attributes", {})
+    shared: dict[str, str] = {}
+    for base in cls.__mro__:
+        shared = {**shared, **vars(base).get("_fitted_attributes", {})}
     attributes = [_entry(name, *spec.split(": ", 1)) for name, spec in shared.items()]
     text = _insert_section(text, "Parameters", parameters)
     return _insert_section(text, "Attributes", attributes)

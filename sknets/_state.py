@@ -16,10 +16,8 @@ def to_arrays(tree: Any) -> Any:
 
 
 def to_tensors(tree: Any) -> Any:
-    """The arrays of a nest as tensors, sharing memory where it may be written to."""
-    return _mapped(
-        tree, np.ndarray, lambda a: torch.from_numpy(a if a.flags.writeable else a.copy())
-    )
+    """The arrays of a nest as tensors of their own."""
+    return _mapped(tree, np.ndarray, lambda array: torch.from_numpy(array.copy()))
 
 
 def _mapped(tree: Any, kind: type, function: Callable[[Any], Any]) -> Any:

@@ -79,6 +79,18 @@ def split(classes: Classes, scores: np.ndarray) -> list[np.ndarray]:
     return np.split(scores, np.cumsum([len(c) for c in classes])[:-1], axis=1)
 
 
+def n_targets(kind: str, classes: Classes) -> int:
+    """How many columns a target has."""
+    return len(classes) if kind in (MULTILABEL, MULTIOUTPUT) else 1
+
+
+def sorted_classes(classes: Any) -> Classes:
+    """The classes that a user names: of one target, or a list of several targets'."""
+    if isinstance(classes, (list, tuple)) and any(np.ndim(c) for c in classes):
+        return [np.unique(c) for c in classes]
+    return np.unique(classes)
+
+
 def same_classes(a: Any, b: Any) -> bool:
     """Whether two sets of classes are equal, target by target."""
     if isinstance(a, list) != isinstance(b, list):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import product
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -25,11 +26,27 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return x
+        if x.layout != torch.strided:
+            x = x.to_dense()
         keep = 1 - self.p
         return x * torch.empty_like(x).bernoulli_(keep, generator=self.generator).div_(keep)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation (Ioffe and Szegedy, 2015) that lets a batch of one sample pass.
+
+    One sample has no variance: it is normalised by the running statistics, as in prediction.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and len(x) == 1:
+            return F.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        return super().forward(x)
 
 
 class Maxout(nn.Module):

@@ -27,11 +27,17 @@ from sknets._training.trainer import Trainer
 from sknets.base import (
     REGRESSION_LOSSES,
     NetworkClassifier,
-    NetworkEstimator,
     NetworkRegressor,
     NetworkTransformer,
 )
-from sknets.layers import ACTIVATIONS, INITIALIZERS, Dropout, Maxout, initialise
+from sknets.layers import (
+    ACTIVATIONS,
+    INITIALIZERS,
+    BatchNorm,
+    Dropout,
+    Maxout,
+    initialise,
+)
 
 
 class MLP(nn.Module):
@@ -73,7 +79,7 @@ class MLP(nn.Module):
         for i, (fan_in, fan_out) in enumerate(pairwise(sizes), start=1):
             layers[f"linear{i}"] = nn.Linear(fan_in, fan_out * pieces)
             if batch_norm:
-                layers[f"norm{i}"] = nn.BatchNorm1d(fan_out * pieces)
+                layers[f"norm{i}"] = BatchNorm(fan_out * pieces)
             maxout = activation == "maxout"
             layers[f"{activation}{i}"] = Maxout(pieces) if maxout else ACTIVATIONS[activation]()
             if dropout:
@@ -239,10 +245,10 @@ class MultilayerPerceptron(NetworkTransformer):
         "coefs_": "list of ndarray of shape (fan_in, fan_out): The weights of each layer.",
         "intercepts_": "list of ndarray of shape (fan_out,): The biases of each layer.",
         "n_layers_": "int: Number of layers, input and output included.",
-        **NetworkEstimator._fitted_attributes,
     }
     _shape_parameters: ClassVar[tuple[str, ...]] = (
         "hidden_layer_sizes",
+        "activation",
         "batch_norm",
         "maxout_pieces",
     )
@@ -252,16 +258,23 @@ class MultilayerPerceptron(NetworkTransformer):
     def _hidden_layer_sizes(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
         sizes = np.atleast_1d(sizes) if not hasattr(sizes, "__iter__") else sizes
-        return tuple(int(size) for size in sizes)
+        return tuple(sizes)
 
     def _n_hidden_layers(self) -> int:
         return len(self._hidden_layer_sizes())
 
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
-        if any(size <= 0 for size in self._hidden_layer_sizes()):
+        sizes = self._hidden_layer_sizes()
+        if not all(isinstance(size, Integral) and size > 0 for size in sizes):
             raise ValueError(
-                f"hidden_layer_sizes must be > 0, got {list(self._hidden_layer_sizes())}."
+                f"The 'hidden_layer_sizes' parameter of {type(self).__name__} must be whole "
+                f"numbers: hidden_layer_sizes must be > 0, got {list(sizes)}."
+            )
+        if self._full_batch and (self.dropout or self.input_dropout):
+            raise ValueError(
+                f"dropout needs a stochastic solver, got solver={self.solver!r} with "
+                f"dropout={self.dropout} and input_dropout={self.input_dropout}."
             )
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> MLP:

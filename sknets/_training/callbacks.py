@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 from skorch.callbacks import Callback
 
 from sknets._training.trainer import Trainer
@@ -24,7 +22,7 @@ class Validation(Callback):
 
     def on_epoch_end(self, net: Trainer, **_: Any) -> None:
         """Measure and record."""
-        with _averaged(net):
+        with net.averaged():
             for key, value in self.measure().items():
                 net.history.record(key, value)
 
@@ -68,7 +66,7 @@ class NoImprovement(Callback):
         if value > best:
             self.best = net.history[-1, self.key]
             if self.keep_best:
-                with _averaged(net):
+                with net.averaged():
                     self.best_weights = net.flat.snapshot()
         if self.count > self.patience:
             watched = "Validation score" if self.keep_best else "Training loss"
@@ -159,7 +157,7 @@ class TaskCallbacks(Callback):
 
     def on_epoch_end(self, net: Trainer, **_: Any) -> None:
         """Close it; a callback that says so stops the training."""
-        with _averaged(net):
+        with net.averaged():
             stop = self.epoch.call_on_fit_task_end(
                 estimator=self.estimator, reconstruction_attributes=self.attributes, **self.data
             )
@@ -194,8 +192,8 @@ class Checkpoint(Callback):
             self._write(net)
 
     def on_train_end(self, net: Trainer, **_: Any) -> None:
-        """Write what was not yet written; a cut-off epoch is not, as it will be run again."""
-        if self.pending and not net.interrupted:
+        """Write what was not yet written; an epoch that was cut off will be run again."""
+        if self.pending and not net.within_epoch:
             self._write(net)
 
     def _write(self, net: Trainer) -> None:
@@ -203,25 +201,3 @@ class Checkpoint(Callback):
         self.write(net)
         end = time.perf_counter()
         self.due, self.pending = end + 20 * (end - start), False
-
-
-@contextmanager
-def _averaged(net: Trainer) -> Any:
-    """The network with its averaged weights, in evaluation mode, for a while."""
-    net.module_.eval()
-    average = net.average
-    if average is None or not average.t:
-        yield
-    else:
-        weights = net.flat.snapshot()
-        net.flat.restore(average.mean)
-        try:
-            yield
-        finally:
-            net.flat.restore(weights)
-    net.module_.train()
-
-
-def finite_or_nan(value: float) -> float:
-    """A score, or nan where it is not a number one can compare."""
-    return float(value) if np.isfinite(value) else float("nan")

@@ -49,10 +49,11 @@ class FullObjective:
         direction = torch.from_numpy(v).to(flat.values)
         product = torch.zeros_like(flat.values)
         for batch in self.data.epoch(None):
-            loss = step.differentiable(self.module(batch.x), batch)
-            gradients = torch.autograd.grad(loss, flat.parameters, create_graph=True)
-            flattened = torch.cat([g.reshape(-1) for g in gradients])
-            along = torch.dot(flattened, direction)
+            with torch.enable_grad():
+                loss = step.differentiable(self.module(batch.x), batch)
+                gradients = torch.autograd.grad(loss, flat.parameters, create_graph=True)
+                flattened = torch.cat([g.reshape(-1) for g in gradients])
+                along = torch.dot(flattened, direction)
             if along.requires_grad:
                 seconds = torch.autograd.grad(along, flat.parameters, materialize_grads=True)
                 curvature = torch.cat([s.reshape(-1) for s in seconds])

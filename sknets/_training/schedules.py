@@ -1,7 +1,8 @@
 """Learning-rate schedules: factors of the initial rate as functions of time in epochs.
 
-Time is continuous, so that a schedule is followed step by step, except where its definition is by
-epoch (``step``) or it reacts to the training itself (``invscaling``, ``adaptive``, ``plateau``).
+Time is continuous, that of a step being its end, so that a schedule is followed step by step. The
+exceptions are those that go by epoch (``step``) or react to the training itself (``invscaling``,
+``adaptive``, ``plateau``).
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ SMALLEST_RATE = 1e-6  # where the reactive schedules give up, as in scikit-learn
 
 # name -> factor at epoch t of the schedule s
 TIMED: dict[str, Callable[[Schedule, float], float]] = {
-    "step": lambda s, t: s.decay_rate ** math.floor(t / s.decay_every),
+    "step": lambda s, t: s.decay_rate ** _whole(t / s.decay_every),
     "exponential": lambda s, t: s.decay_rate ** (t / s.decay_every),
     "inverse_time": lambda s, t: 1 / (1 + s.decay_rate * t / s.decay_every),
     "cosine": lambda s, t: _cosine(1, 0, t / s.max_iter),
     "one_cycle": lambda s, t: _one_cycle(t / s.max_iter),
-    "cyclic": lambda s, t: _cosine(1, 0, t * s.n_cycles / s.max_iter % 1),
+    "cyclic": lambda s, t: _cosine(1, 0, _part(t * s.n_cycles / s.max_iter)),
 }
 REACTIVE = ("invscaling", "adaptive", "plateau")
 SGD_ONLY = ("invscaling", "adaptive")  # scikit-learn ignores these two with adam, and so do we
@@ -73,6 +74,16 @@ class Schedule:
             return False
         self.scale *= 1 / 5 if self.name == "adaptive" else self.decay_rate
         return True
+
+
+def _whole(x: float) -> int:
+    """How many whole periods came before: a step at the very end of one still belongs to it."""
+    return max(0, math.ceil(x) - 1)
+
+
+def _part(x: float) -> float:
+    """The share of the present period that has passed."""
+    return x - _whole(x)
 
 
 def _cosine(start: float, end: float, share: float) -> float:

@@ -36,9 +36,10 @@ class SupervisedStep:
 
     def __call__(self, batch: Batch) -> StepResult:
         self.gradient.zero_()
-        raw = self.module(batch.x)
-        loss = self.differentiable(raw, batch)
-        loss.backward()
+        with torch.enable_grad():
+            raw = self.module(batch.x)
+            loss = self.differentiable(raw, batch)
+            loss.backward()
         return StepResult(loss.detach(), raw.detach())
 
     def differentiable(self, raw: Tensor, batch: Batch) -> Tensor:

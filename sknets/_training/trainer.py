@@ -9,8 +9,8 @@ history, callbacks. skorch's callbacks see the net they know (``notify``, ``hist
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ from sknets._training.optimizers import FullBatchResult, minimize
 from sknets._training.parameters import FlatParameters, Penalty, clip_rows_
 from sknets._training.schedules import Schedule
 from sknets._training.steps import Step, StepResult
+from sknets._warnings import warn
 
 BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
@@ -110,14 +111,17 @@ class Trainer(NeuralNet):
         self.epochs_of_call = 0
         self.epochs_of_fit = 0  # since the last call of fit, which schedules go by
         self.samples_seen = samples_seen
+        self.continued = False  # whether this call goes on where another ended
         self.compute_device = torch.device(device)
         self.average: WeightAverage | None = None
         if recipe.averaging in ("polyak", "ema"):
             self.average = WeightAverage(recipe.averaging, recipe.averaging_decay, flat)
         self.snapshots: list[list[Tensor]] = []
         self.last_weights: list[Tensor] | None = None  # where the average replaced them
+        self.frozen: list[tuple[nn.Parameter, Tensor]] = []  # by callbacks, and their values
         self.stop_message: str | None = None
         self.interrupted = self.diverged = False
+        self.within_epoch = False  # where a cut-off leaves weights that no epoch ended with
         self.result: FullBatchResult | None = None
         # What callbacks are shown: the data as it was given, and its parts as skorch's data sets.
         self.given: dict[str, Any] = {"X": None, "y": None}
@@ -141,18 +145,32 @@ class Trainer(NeuralNet):
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """What the estimator predicts now, labels decoded."""
-        return self.predictors["predict"](X)
+        """What the estimator would predict if training ended here, labels decoded."""
+        with self.averaged():
+            return self.predictors["predict"](X)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """What the estimator predicts now, as probabilities."""
-        return self.predictors["predict_proba"](X)
+        """What the estimator would predict if training ended here, as probabilities."""
+        with self.averaged():
+            return self.predictors["predict_proba"](X)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The network with its averaged weights, if there are such, for a while."""
+        if self.average is None or not self.average.t:
+            yield
+            return
+        weights = self.flat.snapshot()
+        self.flat.restore(self.average.mean)
+        try:
+            yield
+        finally:
+            self.flat.restore(weights)
 
     # -- the staircase
 
     def train(self, data: Data) -> Trainer:
         """Run the epochs; a Ctrl-C keeps what was learnt so far and warns."""
-        self.module_.train()
         self.batch_listeners = [cb for _, cb in self.callbacks_ if _listens_to_batches(cb)]
         run = self.fit_full_batch if self.recipe.full_batch else self.fit_loop
         work = 6.0 * data.batch_size * len(self.flat.values)  # forward once, backward twice
@@ -162,7 +180,7 @@ class Trainer(NeuralNet):
                 run(data)
         except KeyboardInterrupt:
             self.interrupted = True
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            warn("Training interrupted by user.")
         finally:
             if self.history and "train_loss" not in self.history[-1]:
                 self.history.pop()  # the epoch that was cut off
@@ -177,12 +195,11 @@ class Trainer(NeuralNet):
         """Epochs until the last, or until a callback stops the training."""
         while self.epochs_of_call < self.recipe.max_epochs and self.stop_message is None:
             start = time.perf_counter()
-            self.last_good = self.flat.snapshot()
+            last_good = self.snapshot()
             self.notify_epoch("on_epoch_begin")
             self.run_single_epoch(X, training=True, prefix="train", step_fn=self.train_step)
-            self.samples_seen += X.n_samples
             self.history.record("dur", time.perf_counter() - start)
-            self.close_epoch()
+            self.close_epoch(last_good)
         return self
 
     def run_single_epoch(
@@ -190,6 +207,8 @@ class Trainer(NeuralNet):
     ) -> None:
         """One pass over the data; the loss is read from the device once, at the end."""
         recipe, epoch = self.recipe, self.epoch
+        self.module_.train()
+        self.within_epoch = True
         shuffling = generator(recipe.seed, Stream.SHUFFLE, epoch) if recipe.shuffle else None
         seed_layers(self.module_, recipe.seed, epoch, self.compute_device)
         self.set_rate(recipe.schedule.rate(self.epochs_of_fit))
@@ -202,8 +221,14 @@ class Trainer(NeuralNet):
                 self.set_rate(recipe.schedule.rate(self.epochs_of_fit + (i + 1) / n_batches))
             run = self.observed_step if self.batch_listeners else step_fn
             total.add_(run(batch).loss, alpha=batch.x.shape[0])
+        self.within_epoch = False
+        self.module_.eval()
+        self.samples_seen += n_rows
         self.history.record(prefix + "_loss", total.item() / max(1, n_rows))
         self.history.record(prefix + "_batch_count", n_batches)
+        if self.given["X"] is not None and not self.batch_listeners:
+            self.history.new_batch()  # skorch's callbacks look for a last batch
+            self.history.record_batch(prefix + "_loss", self.history[-1, prefix + "_loss"])
 
     def train_step(self, batch: Batch, **_: Any) -> StepResult:
         """One update; returns the penalised mean loss of the batch, and the outputs before it."""
@@ -218,6 +243,8 @@ class Trainer(NeuralNet):
             rate = self.optimizer_.param_groups[0]["lr"]
             flat.weights.mul_(1 - rate * recipe.weight_decay)
         self.optimizer_.step()
+        for parameter, value in self.frozen:
+            parameter.data.copy_(value)
         if recipe.max_norm is not None:
             clip_rows_(flat.parameters, recipe.max_norm)
         if self.average is not None:
@@ -227,15 +254,15 @@ class Trainer(NeuralNet):
     def gradients(self, batch: Batch) -> StepResult:
         """Set the gradient of the penalised mean loss of a batch; return its value."""
         result = self.step(batch)
-        if self.recipe.penalty:
-            self.recipe.penalty.add_to(result.loss, self.flat, batch.total_weight)
+        if self.recipe.penalty and (n := batch.total_weight):
+            self.recipe.penalty.add_to(result.loss, self.flat, n)
         return result
 
-    def close_epoch(self) -> None:
+    def close_epoch(self, last_good: list[Tensor]) -> None:
         """Count the epoch, check its loss, keep its snapshot, tell the callbacks."""
         if not np.isfinite(self.history[-1, "train_loss"]):
             if not self.recipe.stop_on_divergence:
-                self.flat.restore(self.last_good)
+                self.restore(last_good)
                 raise DivergedError(f"the loss became non-finite in epoch {len(self.history)}")
             self.diverged = True
             self.stop_message = "Training loss became non-finite."
@@ -246,6 +273,19 @@ class Trainer(NeuralNet):
         self.notify_epoch("on_epoch_end")
 
     # -- state
+
+    def snapshot(self) -> list[Tensor]:
+        """A copy of the weights, and of their average if there is one."""
+        average = [] if self.average is None else self.average.mean
+        return [*self.flat.snapshot(), *(mean.clone() for mean in average)]
+
+    def restore(self, snapshot: list[Tensor]) -> None:
+        """Go back to a snapshot, with a fresh optimiser."""
+        n = 1 + len(self.flat.buffers)
+        self.flat.restore(snapshot[:n])
+        if self.average is not None:
+            self.average.mean = snapshot[n:]
+        self._initialize_optimizer()
 
     def state(self) -> dict[str, Any]:
         """What going on needs beside the weights, as plain values and arrays."""
@@ -294,12 +334,17 @@ class Trainer(NeuralNet):
 
     def notify_epoch(self, event: str) -> None:
         """Tell the callbacks of an epoch; one that raises KeyboardInterrupt stops the training."""
-        try:
-            self.notify(event, dataset_train=self.dataset_train, dataset_valid=self.dataset_valid)
-        except KeyboardInterrupt:
-            if not self.callbacks:
-                raise
-            self.stop_message = "Training was stopped by a callback."
+        seen = {"dataset_train": self.dataset_train, "dataset_valid": self.dataset_valid}
+        getattr(self, event)(self, **seen)
+        for _, callback in self.callbacks_:
+            try:
+                getattr(callback, event)(self, **seen)
+            except KeyboardInterrupt:
+                if type(callback).__module__.startswith("sknets."):
+                    raise  # not a way to say stop: the user's Ctrl-C
+                self.stop_message = "Training was stopped by a callback."
+        held = (p for p in self.flat.parameters if not p.requires_grad)
+        self.frozen = [(p, p.detach().clone()) for p in held]
 
     def notify_batch(self, event: str, **kwargs: Any) -> None:
         """Tell of a batch only those who listen."""
@@ -319,9 +364,9 @@ class Trainer(NeuralNet):
 
     def keep_snapshot(self) -> None:
         """At the end of each cycle, keep the weights for the ensemble (Huang et al., 2017)."""
-        n = self.recipe.n_snapshots
+        n, epochs = self.recipe.n_snapshots, self.recipe.schedule.max_iter
         done = self.epochs_of_fit
-        if n and done * n // self.recipe.max_epochs > (done - 1) * n // self.recipe.max_epochs:
+        if n and done * n // epochs > (done - 1) * n // epochs:
             self.snapshots.append(self.flat.snapshot())
 
     def fit_full_batch(self, data: Data) -> Trainer:
@@ -330,34 +375,45 @@ class Trainer(NeuralNet):
         smooth = Penalty(self.recipe.penalty.l2)  # the L1 part is the minimiser's
         objective = FullObjective(self.module_, flat, self.step, smooth, data)
 
+        accepted = flat.snapshot()
+
         def iterated(x: np.ndarray) -> None:
+            nonlocal accepted
             flat.values.copy_(torch.from_numpy(x))
+            accepted = flat.snapshot()
             self.history.record("train_loss", objective.value_at(x))
             self.samples_seen += data.n_samples
+            self.epochs_of_call += 1
+            self.module_.eval()
             self.notify_epoch("on_epoch_end")
             if self.stop_message is not None:
                 raise StopIteration
             self.notify_epoch("on_epoch_begin")
+            self.module_.train()
 
         strengths = None
         if l1:
             strengths = np.zeros(len(flat.values))
             strengths[: len(flat.weights)] = l1 / objective.weight_sum
         self.notify_epoch("on_epoch_begin")
-        self.last_good = flat.snapshot()
-        self.result = minimize(
-            self.recipe.solver,
-            objective,
-            flat.values.cpu().double().numpy().copy(),
-            hessian_product=objective.hessian_product,
-            max_iter=self.recipe.max_epochs,
-            max_fun=self.recipe.max_fun,
-            tol=self.recipe.tol,
-            callback=iterated,
-            l1=strengths,
-        )
+        self.module_.train()
+        try:
+            self.result = minimize(
+                self.recipe.solver,
+                objective,
+                flat.values.cpu().double().numpy().copy(),
+                hessian_product=objective.hessian_product,
+                max_iter=self.recipe.max_epochs,
+                max_fun=self.recipe.max_fun,
+                tol=self.recipe.tol,
+                callback=iterated,
+                l1=strengths,
+            )
+        except BaseException:
+            flat.restore(accepted)  # rather than a point of the line search
+            raise
         if not np.isfinite(self.result.x).all() or not np.isfinite(self.result.value):
-            flat.restore(self.last_good)
+            flat.restore(accepted)
             raise DivergedError("the loss became non-finite")
         flat.values.copy_(torch.from_numpy(self.result.x))
         return self

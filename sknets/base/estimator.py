@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from numbers import Integral
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -58,6 +59,7 @@ from sknets._training.optimizers import FullBatchResult
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import Step, SupervisedStep, weighted_mean
 from sknets._training.trainer import DivergedError, Trainer
+from sknets._warnings import warn
 from sknets.base.parameters import TrainingParameters
 
 PREDICT_BYTES = 32 * 2**20  # of the widest values of a slice that is predicted at a time
@@ -107,6 +109,11 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         "feature_names_in_": "ndarray of shape (`n_features_in_`,): Names of features seen during "
         "fit, when they are all strings.",
     }
+    _doc_link_module = "sknets"
+    _doc_link_template = (
+        "https://sknets.readthedocs.io/en/latest/generated/sknets.{estimator_name}.html"
+    )
+
     # Parameters that decide the shape of the network, which cannot change when training goes on.
     _shape_parameters: ClassVar[tuple[str, ...]] = ()
 
@@ -181,11 +188,12 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             )
             difficulty = self._checked_difficulty(difficulty, len(data.target))
             self._seed = draw_seed(self.random_state)
-            resumed = self._checkpointed(data, fresh) if not incremental else None
+            resumed = None if incremental else self._checkpointed(data, difficulty, fresh)
             train, valid = data, None
             held_out = self._split(data.target)
             if held_out is not None:
                 train, valid = (data.part(rows) for rows in held_out)
+                self._check_weights(train, valid)
                 difficulty = None if difficulty is None else difficulty[held_out[0]]
             batches = self._batches(train)
             trainer = self._trainer(batches, valid, difficulty, given, fresh, incremental)
@@ -211,6 +219,14 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         return None if (weight == 1).all() else weight
 
+    def _check_weights(self, *parts: TrainingSet) -> None:
+        """Neither part may be without weight."""
+        if any(part.weight is not None and not part.weight.any() for part in parts):
+            raise ValueError(
+                "All samples that are held out by early_stopping, or all others, have a "
+                "sample_weight of 0. Drop samples without weight, or change random_state."
+            )
+
     def _checked_difficulty(self, difficulty: Any, n_samples: int) -> np.ndarray | None:
         if difficulty is None:
             if self.curriculum is not None:
@@ -229,15 +245,27 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             )
         return difficulty
 
-    def _checkpointed(self, data: TrainingSet, fresh: bool) -> dict[str, Any] | None:
+    def _checkpointed(
+        self, data: TrainingSet, difficulty: np.ndarray | None, fresh: bool
+    ) -> dict[str, Any] | None:
         """The state of this very fit, where a checkpoint holds one; it brings its seed along."""
         if self.checkpoint is None:
             return None
+        folder = Path(self.checkpoint).absolute().parent
+        if not folder.is_dir():
+            raise ValueError(
+                f"The 'checkpoint' parameter of {type(self).__name__} must be a file in a folder "
+                f"that exists. Got {self.checkpoint!r} instead."
+            )
         parameters = self.get_params()
         for name in ("callbacks", "checkpoint", "device", "progress", "verbose"):
             del parameters[name]
+        if not isinstance(self.random_state, Integral):
+            del parameters["random_state"]  # the file knows the seed
         start = None if fresh else self.__getstate__()["_module_state"]
-        self._identity = checkpoint.fingerprint(type(self).__name__, parameters, [*data, start])
+        self._identity = checkpoint.fingerprint(
+            type(self).__name__, parameters, [*data, difficulty, start]
+        )
         state = checkpoint.read(self.checkpoint, self._identity)
         if state is not None:
             self._seed = state["seed"]
@@ -298,10 +326,8 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         if self.batch_size == "full":
             return n
         if self.batch_size > n:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
-                "clipped",
-                stacklevel=7,
+            warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
             )
         return min(self.batch_size, n)
 
@@ -339,6 +365,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         trainer.history_ = self.history_
         if incremental and not fresh:
             trainer.load_state(self._training_state)
+            trainer.continued = True
         return trainer
 
     def _new_module(self) -> nn.Module:
@@ -359,14 +386,19 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
 
     def _continued_module(self) -> nn.Module:
         """The present parameters' network with a copy of the weights of the last call."""
-        for name, value in self._shape.items():
-            if not np.array_equal(value, getattr(self, name)):
-                raise ValueError(
-                    f"The {name!r} parameter of {type(self).__name__} changes the shape of the "
-                    f"network and cannot change when training goes on: it was {value!r} and is "
-                    f"{getattr(self, name)!r}. Call fit with warm_start=False."
-                )
-        return self._module_with({k: v.clone() for k, v in self.module_.state_dict().items()})
+        state = {k: v.clone() for k, v in self.module_.state_dict().items()}
+        with torch.device("meta"):
+            module = self._build(self._input_shape(), self.n_outputs_)
+        expected = {k: v.shape for k, v in module.state_dict().items()}
+        if expected != {k: v.shape for k, v in state.items()}:
+            now = {name: getattr(self, name) for name in self._shape}
+            name = next(k for k, v in self._shape.items() if not np.array_equal(v, now[k]))
+            raise ValueError(
+                f"The {name!r} parameter of {type(self).__name__} changes the shape of the "
+                f"network and cannot change when training goes on: it was {self._shape[name]!r} "
+                f"and is {now[name]!r}. Call fit with warm_start=False."
+            )
+        return self._module_with(state)
 
     def _module_with(self, state: dict[str, Tensor]) -> nn.Module:
         """A network that holds the given tensors."""
@@ -445,7 +477,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             self._record(trainer)
         problem = self._problem(trainer, incremental)
         if problem is not None:
-            warnings.warn(problem, ConvergenceWarning, stacklevel=5)
+            warn(problem, ConvergenceWarning)
 
     def _record(self, trainer: Trainer) -> None:
         """Fitted attributes after (a part of) a training."""
@@ -467,11 +499,15 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         elif not self._full_batch:
             self._training_state = trainer.state()
             snapshots = (trainer.flat.as_state_dict(s) for s in trainer.snapshots)
-            self._snapshots = [to_arrays(state) for state in snapshots]
+            earlier = getattr(self, "_snapshots", []) if trainer.continued else []
+            taken = earlier + [to_arrays(state) for state in snapshots]
+            self._snapshots = taken[-self.n_snapshots :]
         del self._stopping
         self.__dict__.pop("_identity", None)
         if trainer.compute_device.type == "cpu":
-            self.module_.to(getattr(torch, self._input_dtype))
+            parameter = next(self.module_.parameters())
+            given = getattr(torch, self._input_dtype)
+            self.module_.to(torch.promote_types(parameter.dtype, given))
 
     def _problem(self, trainer: Trainer, incremental: bool) -> str | None:
         """Why the training may not have converged."""
@@ -479,7 +515,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         if result is not None:
             return (
                 None
-                if result.converged
+                if result.converged or trainer.stop_message
                 else (
                     f"{self.solver} failed to converge after {result.n_iter} iteration(s): "
                     f"{result.message}. You might also want to scale the data or increase max_iter."
@@ -538,10 +574,15 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
 
     def _dataset_rows(self, dataset: Dataset, reset: bool) -> DatasetRows:
         """A torch Dataset as rows, its first item checked."""
+        if not len(dataset):  # type: ignore[arg-type]
+            raise ValueError(
+                "Found a Dataset with 0 sample(s) while a minimum of 1 is required by "
+                f"{type(self).__name__}."
+            )
         X = DatasetRows(dataset)
         if reset:
             self.n_features_in_ = int(np.prod(X.shape[1:]))
-        elif X.shape[1:] != self._input_shape():
+        if X.shape[1:] != self._input_shape():
             raise ValueError(
                 f"The items of X have shape {X.shape[1:]}, but {type(self).__name__} is expecting "
                 f"{self._input_shape()} as input."
@@ -571,7 +612,11 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         with torch.inference_mode():
             if self._has_snapshots:
                 return self._array(self._forward(X, self._ensemble(loss)), X)
-            return self._array(self._forward(X, lambda x: loss.outputs(self.module_(x))), X)
+            # In the input's precision, so that probabilities add up to 1 in it.
+            dtype = getattr(torch, np.dtype(X.dtype).name)
+            return self._array(
+                self._forward(X, lambda x: loss.outputs(self.module_(x).to(dtype))), X
+            )
 
     @property
     def _has_snapshots(self) -> bool:

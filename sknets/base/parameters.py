@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from skorch.callbacks import Callback
 
 from sknets._device import resolve_device
 from sknets._params import Interval, OneOf, Options, check_parameters, estimator, param
@@ -200,13 +202,29 @@ class TrainingParameters(BaseEstimator):
     def _check_settings(self, incremental: bool) -> None:
         """Raise for parameters that are wrong by themselves or do not go together."""
         check_parameters(self)
-        resolve_device(self.device)
+        resolve_device(self.device, type(self).__name__)
+        self._check_callbacks()
+        if self.early_stopping and not self.validation_fraction and not self._full_batch:
+            raise ValueError(
+                f"early_stopping=True needs the 'validation_fraction' parameter of "
+                f"{type(self).__name__} to be > 0. Got {self.validation_fraction} instead."
+            )
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         if self._full_batch:
             self._check_full_batch()
         if self.averaging == "snapshots":
             self._check_snapshots(incremental)
+
+    def _check_callbacks(self) -> None:
+        for item in self.callbacks or []:
+            callback = item[1] if isinstance(item, (tuple, list)) and len(item) == 2 else item
+            cls = callback if isinstance(callback, type) else type(callback)
+            if not issubclass(cls, Callback):
+                raise ValueError(
+                    f"The 'callbacks' parameter of {type(self).__name__} must hold callbacks of "
+                    f"skorch, or pairs of a name and one. Got {item!r} instead."
+                )
 
     def _check_full_batch(self) -> None:
         if self.l1_ratio and self.alpha and self.solver != "lbfgs":
@@ -270,11 +288,25 @@ class TrainingParameters(BaseEstimator):
     def _optimizer(self) -> Callable[[Any], torch.optim.Optimizer] | None:
         """What makes the optimiser of some parameters; None for full-batch solvers."""
         if callable(self.solver):
-            return partial(self.solver, lr=self.learning_rate_init)
+            return self._own_optimizer
         if self._full_batch:
             return None
         settings = Settings(*(getattr(self, field) for field in Settings._fields))
         return lambda params: STOCHASTIC[self.solver](params, settings)
+
+    def _own_optimizer(self, params: Any) -> torch.optim.Optimizer:
+        """An optimiser of the user's class."""
+        problem = ValueError(
+            f"The 'solver' parameter of {type(self).__name__} must be a name or a "
+            f"torch.optim.Optimizer class whose step needs no closure. Got {self.solver!r} instead."
+        )
+        try:
+            optimizer = self.solver(params, lr=self.learning_rate_init)
+        except TypeError as error:
+            raise problem from error
+        if not isinstance(optimizer, torch.optim.Optimizer) or _needs_closure(type(optimizer)):
+            raise problem
+        return optimizer
 
     def _schedule(self) -> Schedule:
         name = "cyclic" if self._n_snapshots else self.learning_rate
@@ -290,6 +322,11 @@ class TrainingParameters(BaseEstimator):
             self.warmup,
             n_cycles=max(1, self._n_snapshots),
         )
+
+
+def _needs_closure(cls: type[torch.optim.Optimizer]) -> bool:
+    closure = inspect.signature(cls.step).parameters.get("closure")
+    return closure is not None and closure.default is inspect.Parameter.empty
 
 
 def solver_name(solver: Any) -> str:

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
@@ -63,6 +64,7 @@ class SupervisedNetwork(NetworkEstimator):
             y = check_array(X.targets() if y is None else y, ensure_2d=False, dtype=None)
             check_consistent_length(X, y)
             return X, y
+        y = y.toarray() if issparse(y) else y  # of labels
         return validate_data(
             self,
             X,
@@ -120,7 +122,6 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
 
     _fitted_attributes: ClassVar[dict[str, str]] = {
         "classes_": "ndarray of shape (n_classes,) or list of ndarray: The classes of each target.",
-        **NetworkEstimator._fitted_attributes,
         "out_activation_": "str: The activation of the output layer.",
     }
 
@@ -166,33 +167,40 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
 
     def _check_known(self, y: np.ndarray, classes: Any) -> None:
         """Training that goes on must see the classes it started with."""
-        if classes is not None and not _targets.same_classes(np.unique(classes), self.classes_):
+        if classes is not None and not _targets.same_classes(
+            _targets.sorted_classes(classes), self.classes_
+        ):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
                 f"{self.classes_!r}"
             )
-        kind, found = _targets.find_classes(y)
-        if isinstance(found, list) or isinstance(self.classes_, list):
-            if kind != self._target_kind or len(found) != len(self.classes_):
-                raise ValueError(f"y is {kind}, but was {self._target_kind} in the last call.")
-            for new, old in zip(found, self.classes_, strict=True):
-                _raise_for_unknown(new, old)
-            return
-        found = unique_labels(y)
-        if self.warm_start:
-            if set(found) != set(self.classes_):
+        n_targets = y.shape[1] if y.ndim == 2 else 1
+        expected = _targets.n_targets(self._target_kind, self.classes_)
+        if n_targets != expected:
+            raise ValueError(f"y has {n_targets} targets, but {expected} in the last call.")
+        if self._target_kind == _targets.MULTIOUTPUT:
+            for column, known in zip(y.T, self.classes_, strict=True):
+                _raise_for_unknown(np.unique(column), known)
+        elif self._target_kind == _targets.MULTILABEL:
+            _raise_for_unknown(np.unique(y), np.array([0, 1]))
+        else:
+            found = unique_labels(y)
+            if self.warm_start and set(found) != set(self.classes_):
                 raise ValueError(
                     "warm_start can only be used where `y` has the same classes as in the "
                     f"previous call to fit. Previously got {self.classes_}, `y` has {found}"
                 )
-        else:
             _raise_for_unknown(found, self.classes_)
 
     def _weights(self, X: Any, y: Any, sample_weight: Any) -> np.ndarray | None:
         weight = super()._weights(X, y, sample_weight)
         if self.class_weight is None:
             return weight
-        by_class = compute_sample_weight(self.class_weight, y)
+        if self._target_kind in (_targets.MULTILABEL, _targets.MULTIOUTPUT):
+            by_class = compute_sample_weight(self.class_weight, y)
+        else:
+            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            by_class = weights[np.searchsorted(self.classes_, y)]
         return by_class if weight is None else weight * by_class
 
     def _stratify(self, target: np.ndarray) -> np.ndarray | None:
@@ -257,7 +265,8 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
         if self._target_kind == _targets.MULTIOUTPUT:
             return _targets.split(self.classes_, outputs)
         if self._target_kind == _targets.BINARY:
-            return np.hstack([1 - outputs, outputs])
+            two = np.hstack([1 - outputs, outputs])
+            return two if len(self.classes_) == 2 else np.ones_like(outputs)
         return outputs
 
     @available_if(_has_probabilities)
@@ -352,7 +361,6 @@ class NetworkRegressor(RegressorMixin, SupervisedNetwork):
     )
 
     _fitted_attributes: ClassVar[dict[str, str]] = {
-        **NetworkEstimator._fitted_attributes,
         "out_activation_": "str: The activation of the output layer.",
     }
 
@@ -439,10 +447,16 @@ def _ravelled(y: np.ndarray) -> np.ndarray:
 
 def _given_classes(y: np.ndarray, classes: Any) -> tuple[str, _targets.Classes]:
     """Kind and classes at a first call of partial_fit, where `y` may lack some."""
+    known = _targets.sorted_classes(classes)
+    if isinstance(known, list):
+        if y.ndim != 2 or y.shape[1] != len(known):
+            raise ValueError(f"classes are of {len(known)} targets, but y has shape {y.shape}.")
+        for column, of_column in zip(y.T, known, strict=True):
+            _raise_for_unknown(np.unique(column), of_column)
+        return _targets.MULTIOUTPUT, known
     kind, found = _targets.find_classes(y)
     if kind in (_targets.MULTILABEL, _targets.MULTIOUTPUT):
         return kind, found
-    known = np.unique(classes)
     _raise_for_unknown(found, known)
     return (_targets.BINARY if len(known) <= 2 else _targets.MULTICLASS), known
 

@@ -145,7 +145,8 @@ class Backpropagation:
         self.biases = [layer.bias.detach() for layer in layers]
         self.weight_grads: list[Any] = [layer.weight.grad for layer in layers]
         self.bias_grads: list[Any] = [layer.bias.grad for layer in layers]
-        self.activate, self.derivative = DERIVATIVES[module.activation]
+        if len(layers) > 1:
+            self.activate, self.derivative = DERIVATIVES[module.activation]
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> StepResult:

@@ -1055,10 +1055,12 @@ def test_progress_bar_of_skorch_runs(name, capsys):
 @each_supervised
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
 def test_freezer_of_skorch_freezes(name, activation):
-    settings = {"activation": activation, "alpha": 1.0}
+    settings = {"activation": activation, "alpha": 1.0, "max_norm": 1.0}
     freeze = skorch_callbacks.Freezer("features.*")
     frozen = make(name, callbacks=[freeze], **settings).fit(X, y)
-    start = make(name, max_iter=1, solver="sgd", learning_rate_init=1e-300, **settings).fit(X, y)
+    settings |= {"max_norm": None, "solver": "sgd", "learning_rate_init": 1e-300}
+    start = make(name, max_iter=1, **settings).fit(X, y)
+    assert np.linalg.norm(start.coefs_[0], axis=0).max() > 1
     assert_array_equal(frozen.coefs_[0], start.coefs_[0])
     assert not np.array_equal(frozen.coefs_[1], start.coefs_[1])
 

@@ -86,10 +86,17 @@ class NoImprovement(Callback):
         self.best, self.count = state["best"], state["count"]
         self.best_weights = state["best_weights"]
 
+
+class RestoreBest(Callback):
+    """End with the best weights, once everything that goes on from the last ones is written."""
+
+    def __init__(self, stopping: NoImprovement) -> None:
+        self.stopping = stopping
+
     def on_train_end(self, net: Trainer, **_: Any) -> None:
-        """End with the best weights."""
-        if self.keep_best and self.best_weights is not None:
-            net.flat.restore(self.best_weights)
+        """Put them into the network."""
+        if self.stopping.best_weights is not None:
+            net.flat.restore(self.stopping.best_weights)
 
 
 class Printer(Callback):

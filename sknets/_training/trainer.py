@@ -243,10 +243,10 @@ class Trainer(NeuralNet):
             rate = self.optimizer_.param_groups[0]["lr"]
             flat.weights.mul_(1 - rate * recipe.weight_decay)
         self.optimizer_.step()
-        for parameter, value in self.frozen:
-            parameter.data.copy_(value)
         if recipe.max_norm is not None:
             clip_rows_(flat.parameters, recipe.max_norm)
+        for parameter, value in self.frozen:
+            parameter.data.copy_(value)
         if self.average is not None:
             self.average.update()
         return result
@@ -310,7 +310,7 @@ class Trainer(NeuralNet):
         if self.average is not None and "average" in state:
             self.average.load(to_tensors(state["average"]))
         if state["solver"] == self.recipe.solver:
-            self.optimizer_.load_state_dict(to_tensors(state["optimizer"]))
+            load_optimizer(self.optimizer_, to_tensors(state["optimizer"]))
 
     # -- details
 
@@ -417,6 +417,17 @@ class Trainer(NeuralNet):
             raise DivergedError("the loss became non-finite")
         flat.values.copy_(torch.from_numpy(self.result.x))
         return self
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load a state; its scalars keep their dtype, which torch would change to the parameters'."""
+    optimizer.load_state_dict(state)
+    parameters = (p for group in optimizer.param_groups for p in group["params"])
+    for i, parameter in enumerate(parameters):
+        for key, value in state["state"].get(i, {}).items():
+            if isinstance(value, Tensor) and not value.ndim:
+                own = optimizer.state[parameter]
+                own[key] = value.to(own[key].device)
 
 
 def seed_layers(module: nn.Module, seed: int, epoch: int, device: torch.device) -> None:

@@ -24,6 +24,7 @@ from sknets import _targets
 from sknets._params import Interval, OneOf, estimator, param
 from sknets._training import losses
 from sknets.base.estimator import NetworkEstimator
+from sknets.base.training_set import Call
 
 
 class SupervisedNetwork(NetworkEstimator):
@@ -53,7 +54,7 @@ class SupervisedNetwork(NetworkEstimator):
         ValueError
             If a parameter or the data is not allowed, or if the loss stops being finite.
         """
-        return self._fit(X, y, sample_weight, difficulty)
+        return self._fit(Call(X, y, sample_weight, difficulty))
 
     def _validated_pair(
         self, X: Any, y: Any, reset: bool, y_numeric: bool = False
@@ -336,7 +337,7 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
         """
         if classes is None and not hasattr(self, "module_"):
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        return self._fit(X, y, sample_weight, incremental=True, classes=classes)
+        return self._fit(Call(X, y, sample_weight, classes=classes, incremental=True))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -423,7 +424,7 @@ class NetworkRegressor(RegressorMixin, SupervisedNetwork):
         self : object
             The trained estimator.
         """
-        return self._fit(X, y, sample_weight, incremental=True)
+        return self._fit(Call(X, y, sample_weight, incremental=True))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -26,8 +26,6 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
     def _n_hidden_layers(self) -> int:
         """How many layers stand between input and output."""
 
-    module_: Any
-
     @property
     def _n_features_out(self) -> int:
         """How many columns `transform` gives, for scikit-learn's names of them."""

@@ -9,7 +9,7 @@ from skorch.callbacks import Callback
 
 from sknets import MLPClassifier, MLPRegressor
 from sknets._data import ResidentData
-from sknets._training.callbacks import NoImprovement
+from sknets._training.callbacks import NoImprovement, RestoreBest
 from sknets._training.losses import SquaredError
 from sknets._training.parameters import FlatParameters, Penalty
 from sknets._training.schedules import Schedule
@@ -92,10 +92,11 @@ def test_no_improvement_stops_by_scikit_learns_rule(rising, tol, patience):
     assert (trainer.stop_message is not None) == (trainer.epochs_of_call < 40)
 
 
-def test_no_improvement_ends_with_the_weights_of_the_best_epoch():
+def test_weights_of_the_best_epoch_are_kept_and_restored():
     values = [0.1, 0.2, 0.9, 0.3, 0.3, 0.3, 0.3]
     stopping = NoImprovement("valid_score", 0.0, np.inf, -np.inf, 0, keep_best=True)
     trainer = train(stopping, values)
+    RestoreBest(stopping).on_train_end(trainer)
     three = train(NoImprovement("train_loss", 0.0, np.inf, np.inf, 0, keep_best=False), values[:3])
     torch.testing.assert_close(trainer.flat.values, three.flat.values, rtol=0, atol=0)
     assert trainer.flat.values.any()

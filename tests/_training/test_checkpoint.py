@@ -33,7 +33,7 @@ VARIANTS = {
         "n_iter_no_change": 1,
     },
     "sgd, invscaling": {"solver": "sgd", "learning_rate": "invscaling"},
-    "nadam": {"solver": "nadam"},
+    "nadam": {"solver": "nadam", "precision": "float64"},
     "torch's class": {"solver": torch.optim.Adamax},
     "one_cycle, warm-up": {"learning_rate": "one_cycle", "warmup": 2},
     "dropout": {"dropout": 0.5, "input_dropout": 0.2},
@@ -42,6 +42,8 @@ VARIANTS = {
     "ema": {"averaging": "ema"},
     "snapshots": {"averaging": "snapshots", "n_snapshots": 4},
     "early stopping": {"early_stopping": True, "learning_rate_init": 0.05},
+    # The best epoch is not the last before the end: its weights are not those to go on from.
+    "early stopping, past its best": {"early_stopping": True, "solver": "sgd", "alpha": 30.0},
     "pre-training": {"hidden_layer_sizes": (6, 4), "pretrain": "supervised"},
     "random_state=None": {"random_state": None},
 }

@@ -13,7 +13,9 @@ from torch import nn
 
 from sknets import MLPClassifier, MLPRegressor
 from sknets._training.losses import SoftmaxLogLoss
-from sknets.base import estimator as base
+from sknets.base import held
+from sknets.base.estimator import FIT_STATE
+from sknets.layers import ACTIVATIONS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # few epochs on purpose
 
@@ -104,12 +106,12 @@ def test_answer_for_a_row_does_not_depend_on_the_others(monkeypatch):
     together = net.predict_proba(X)
     alone = np.vstack([net.predict_proba(row[None]) for row in X])
     assert_allclose(alone, together, atol=1e-6)
-    monkeypatch.setattr(base, "PREDICT_BYTES", 8 * 50 * 7)  # slices of seven rows
+    monkeypatch.setattr(held, "PREDICT_BYTES", 8 * 50 * 7)  # slices of seven rows
     assert_allclose(net.predict_proba(X), together, atol=1e-6)
 
 
 def test_predictions_are_in_the_order_of_their_rows(monkeypatch):
-    monkeypatch.setattr(base, "PREDICT_BYTES", 8 * 5 * 7)
+    monkeypatch.setattr(held, "PREDICT_BYTES", 8 * 5 * 7)
     net = MLPRegressor(**SMALL).fit(X, Y)
     order = rng.permutation(60)
     assert_allclose(net.predict(X)[order], net.predict(X[order]), atol=1e-6)
@@ -209,7 +211,7 @@ def test_fit_sets_only_what_it_documents():
     documented = {line.split(" : ")[0] for line in MLPClassifier.__doc__.splitlines()}
     assert public <= documented
     private = {name for name in vars(net) if name.startswith("_")}
-    assert private <= set(base.FIT_STATE)
+    assert private <= set(FIT_STATE)
 
 
 def test_parameters_are_never_written_after_init():
@@ -258,6 +260,21 @@ def test_changed_shape_names_the_parameter(name, value, method):
     assert repr(value) in str(caught.value)
     for key, tensor in weights(net).items():
         assert_array_equal(tensor, before[key], err_msg=key)
+
+
+@pytest.mark.parametrize("settings", [{"activation": "tanh"}, {"maxout_pieces": 3}])
+def test_change_that_leaves_the_shape_alone_is_allowed(settings):
+    net = MLPClassifier(**SMALL, warm_start=True).fit(X, y)
+    net.set_params(**settings).fit(X, y)
+    assert len(net.loss_curve_) == 6
+
+
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, "maxout"])
+@pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
+def test_activation_has_no_say_without_a_hidden_layer(estimator, activation):
+    settings = SMALL | {"hidden_layer_sizes": (), "weight_init": "he_normal"}
+    net = estimator(**settings, activation=activation).fit(X, y)
+    assert_same_weights(net, estimator(**settings, activation="relu").fit(X, y))
 
 
 @pytest.mark.parametrize("value", [[5], np.array([5]), 5, (np.int64(5),)])

@@ -133,6 +133,8 @@ def test_multilabel_in_a_sparse_matrix_is_as_good_as_dense():
 def test_only_class_is_always_predicted():
     net = MLPClassifier(**SMALL).fit(X, ["only"] * 120)
     assert set(net.predict(X)) == {"only"}
+    assert_array_equal(net.predict_proba(X), np.ones((120, 1)))
+    assert_array_equal(net.predict_log_proba(X), np.zeros((120, 1)))
 
 
 def test_hinge_without_hidden_layer_is_the_linear_svm():

@@ -1,0 +1,174 @@
+"""A network that an estimator holds: built, filled, run over arrays, pickled as plain values."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+from skorch.history import History
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from sknets._data import DatasetRows, slices
+from sknets._device import resolve_device, threads_for
+from sknets._state import to_arrays, to_tensors
+from sknets._training import checkpoint
+from sknets._training.losses import Loss
+from sknets.base.training_set import input_tensor
+
+PREDICT_BYTES = 32 * 2**20  # of the widest values of a slice that is predicted at a time
+
+
+class HeldNetwork(BaseEstimator, ABC):
+    """Abstract: an estimator with a network in ``module_``."""
+
+    module_: Any
+    n_features_in_: int
+    n_outputs_: int
+    device: Any
+
+    # -- what a family or a role supplies
+
+    @abstractmethod
+    def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> nn.Module:
+        """The network for inputs of a shape, its contents undefined."""
+
+    @abstractmethod
+    def _initialise(self, module: nn.Module, seed: int) -> None:
+        """Fill the network's parameters and buffers."""
+
+    @abstractmethod
+    def _loss_function(self) -> Loss:
+        """The loss to minimise, once targets are encoded."""
+
+    def _input_shape(self) -> tuple[int, ...]:
+        """The shape of one input of the network."""
+        return (self.n_features_in_,)
+
+    # -- building
+
+    def _initialised(self, build: Callable[[], nn.Module], seed: int) -> nn.Module:
+        """A network filled in float64 on the CPU, whatever it will compute in, from its seed.
+
+        It is made on the meta device, where torch's own initialisation draws nothing.
+        """
+        with torch.device("meta"):
+            module = build()
+        module = module.to(torch.float64).to_empty(device="cpu")
+        self._initialise(module, seed)
+        return module
+
+    def _module_with(self, state: dict[str, Tensor]) -> nn.Module:
+        """A network that holds the given tensors."""
+        with torch.device("meta"):
+            module = self._build(self._input_shape(), self.n_outputs_)
+        module.load_state_dict(state, assign=True)
+        return module.requires_grad_(True)
+
+    # -- prediction
+
+    def _validated_rows(self, X: Any) -> Any:
+        """Check the inputs of a prediction."""
+        check_is_fitted(self)
+        if isinstance(X, Dataset):
+            return self._dataset_rows(X, reset=False)
+        return validate_data(
+            self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False
+        )
+
+    def _dataset_rows(self, dataset: Dataset, reset: bool) -> DatasetRows:
+        """A torch Dataset as rows, its first item checked."""
+        if not len(dataset):  # type: ignore[arg-type]
+            raise ValueError(
+                "Found a Dataset with 0 sample(s) while a minimum of 1 is required by "
+                f"{type(self).__name__}."
+            )
+        X = DatasetRows(dataset)
+        if reset:
+            self.n_features_in_ = int(np.prod(X.shape[1:]))
+        if X.shape[1:] != self._input_shape():
+            raise ValueError(
+                f"The items of X have shape {X.shape[1:]}, but {type(self).__name__} is expecting "
+                f"{self._input_shape()} as input."
+            )
+        return X
+
+    def _forward(self, X: Any, function: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
+        """A function of the network over validated inputs, a slice of them at a time."""
+        parameters = list(self.module_.parameters())
+        dtype, device = parameters[0].dtype, parameters[0].device
+        widest = max(X.shape[1], *(p.shape[0] for p in parameters))
+        rows = min(X.shape[0], max(1, PREDICT_BYTES // (8 * widest)))
+        work = 2.0 * rows * sum(p.numel() for p in parameters)
+        for part in slices(X.shape[0], rows):
+            with threads_for(work, device):
+                yield function(input_tensor(X[part], dtype, device))
+
+    def _array(self, parts: Iterator[Tensor], X: Any) -> np.ndarray:
+        """The parts of a result as one array in the dtype of the input."""
+        tensors = list(parts)
+        whole = tensors[0] if len(tensors) == 1 else torch.cat(tensors)
+        return whole.cpu().numpy().astype(X.dtype, copy=False)
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Probabilities or means for validated inputs, averaged over the snapshots if any."""
+        loss = self._loss_function()
+        with torch.inference_mode():
+            if self._has_snapshots:
+                return self._array(self._forward(X, self._ensemble(loss)), X)
+            # In the input's precision, so that probabilities add up to 1 in it.
+            dtype = getattr(torch, np.dtype(X.dtype).name)
+            return self._array(
+                self._forward(X, lambda x: loss.outputs(self.module_(x).to(dtype))), X
+            )
+
+    @property
+    def _has_snapshots(self) -> bool:
+        return bool(getattr(self, "_snapshots", None))
+
+    def _ensemble(self, loss: Loss) -> Callable[[Tensor], Tensor]:
+        """The mean output of the snapshots (Huang et al., 2017)."""
+        parameter = next(self.module_.parameters())
+        states = [
+            {name: tensor.to(parameter) for name, tensor in to_tensors(state).items()}
+            for state in self._snapshots
+        ]
+
+        def mean(x: Tensor) -> Tensor:
+            members = [torch.func.functional_call(self.module_, s, (x,)) for s in states]
+            return torch.stack([loss.outputs(raw) for raw in members]).mean(0)
+
+        return mean
+
+    # -- state
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "module_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Plain values and arrays: the network is rebuilt from its parameters when loaded."""
+        state = dict(super().__getstate__())
+        if "module_" in state:
+            state["_module_state"] = to_arrays(state.pop("module_").state_dict())
+            state["history_"] = checkpoint.plain_history(state["history_"])
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        arrays = state.pop("_module_state", None)
+        super().__setstate__(state)
+        if arrays is not None:
+            self.history_ = History(state["history_"])
+            self.module_ = self._module_with(to_tensors(arrays)).eval()
+            with suppress(ValueError):  # a device that this machine lacks: stay on the CPU
+                self.module_.to(resolve_device(self.device))

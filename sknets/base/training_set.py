@@ -1,0 +1,127 @@
+"""What a fit trains on, from what it was called with to minibatches."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from sklearn.utils import _safe_indexing, check_array
+from skorch.dataset import Dataset as SkorchDataset
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from sknets._data import (
+    Data,
+    LazyRows,
+    ResidentData,
+    StreamedData,
+    as_tensor,
+    is_streamed,
+    sparse_tensor,
+)
+
+
+class Call(NamedTuple):
+    """What `fit` or, where `incremental`, `partial_fit` was called with."""
+
+    X: Any
+    y: Any
+    sample_weight: Any = None
+    difficulty: Any = None
+    classes: Any = None
+    incremental: bool = False
+
+    @property
+    def metadata(self) -> dict[str, Any] | None:
+        """The weights, as scikit-learn's callbacks take them."""
+        return None if self.sample_weight is None else {"sample_weight": self.sample_weight}
+
+    def parts(
+        self, held_out: tuple[np.ndarray, np.ndarray] | None
+    ) -> tuple[SkorchDataset, SkorchDataset | None]:
+        """The training and validation data as it was given, which skorch's callbacks score."""
+        if held_out is None or isinstance(self.X, Dataset):
+            return SkorchDataset(self.X, self.y), None
+        train, valid = (
+            SkorchDataset(_safe_indexing(self.X, rows), _safe_indexing(self.y, rows))
+            for rows in held_out
+        )
+        return train, valid
+
+
+class TrainingSet(NamedTuple):
+    """Validated inputs, encoded targets, total weights and difficulties of the samples."""
+
+    X: Any
+    target: np.ndarray
+    weight: np.ndarray | None
+    difficulty: np.ndarray | None
+
+    def part(self, rows: np.ndarray) -> TrainingSet:
+        """Some of the samples; streamed inputs stay where they are."""
+        X = LazyRows(self.X, rows) if is_streamed(self.X) else self.X[rows]
+        weight, difficulty = (None if a is None else a[rows] for a in self[2:])
+        if weight is not None and not weight.any():
+            raise ValueError(
+                "All samples that are held out by early_stopping, or all others, have a "
+                "sample_weight of 0. Drop samples without weight, or change random_state."
+            )
+        return TrainingSet(X, self.target[rows], weight, difficulty)
+
+    def batches(self, batch_size: int, dtype: torch.dtype, device: torch.device) -> Data:
+        """Minibatches of the samples: held on the device, or streamed to it."""
+        streamed = is_streamed(self.X)
+        home = torch.device("cpu") if streamed else device
+        target = target_tensor(self.target, dtype, home)
+        weight = None if self.weight is None else as_tensor(self.weight, dtype, home)
+        if not streamed:
+            x = self.X
+            if sp.issparse(x):
+                x = sp.csr_array(x).astype(str(dtype).removeprefix("torch."), copy=False)
+            else:
+                x = as_tensor(x, dtype, device)
+            return ResidentData(
+                x, target, weight, batch_size=batch_size, dtype=dtype, device=device
+            )
+        n = len(self.target)
+        return StreamedData(
+            self.X.__getitem__,
+            n,
+            self.X.nbytes // max(1, n),
+            target,
+            weight,
+            batch_size=batch_size,
+            dtype=dtype,
+            device=device,
+        )
+
+
+def checked_difficulty(difficulty: Any, curriculum: str | None, n: int) -> np.ndarray | None:
+    """The difficulty of each of `n` samples, which a curriculum needs."""
+    if difficulty is None:
+        if curriculum is not None:
+            raise ValueError(
+                f"curriculum={curriculum!r} needs the difficulty of each sample: "
+                "fit(X, y, difficulty=...)."
+            )
+        return None
+    difficulty = check_array(difficulty, ensure_2d=False, input_name="difficulty", dtype=np.float64)
+    if difficulty.shape != (n,):
+        raise ValueError(
+            f"difficulty must have shape ({n},), one value a sample. "
+            f"Got {difficulty.shape} instead."
+        )
+    return difficulty
+
+
+def target_tensor(target: np.ndarray, dtype: torch.dtype, device: Any) -> Tensor:
+    """Class indices stay whole numbers, all else becomes the network's dtype."""
+    return as_tensor(target, torch.int64 if target.dtype.kind in "iu" else dtype, device)
+
+
+def input_tensor(X: Any, dtype: torch.dtype, device: torch.device) -> Tensor:
+    if sp.issparse(X):
+        return sparse_tensor(sp.csr_array(X), device).to(dtype)
+    return as_tensor(X, dtype, device)

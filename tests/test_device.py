@@ -128,10 +128,10 @@ def test_number_of_threads_changes_results_by_rounding_alone(two_threads):
     settings = {"max_iter": 3, "random_state": 0, "batch_size": 200}
     wide = rng.normal(size=(200, 300)).astype(np.float32)
     labels = (wide[:, 0] > 0).astype(int)
-    assert SMALL < 6.0 * 200 * 300 * 200  # both cores take part
-    on_two = MLPClassifier((200,), **settings).fit(wide, labels).coefs_[0]
+    assert SMALL < 6.0 * 200 * 300 * 600  # both cores take part
+    on_two = MLPClassifier((600,), **settings).fit(wide, labels).coefs_[0]
     torch.set_num_threads(1)
-    on_one = MLPClassifier((200,), **settings).fit(wide, labels).coefs_[0]
+    on_one = MLPClassifier((600,), **settings).fit(wide, labels).coefs_[0]
     assert_allclose(on_one, on_two, atol=1e-5)
 
 

@@ -552,6 +552,21 @@ def test_dropout_changes_training_but_not_prediction(where):
     assert abs(net.coefs_[0] - plain.coefs_[0]).max() > 1e-4
 
 
+def test_dropout_draws_new_masks_at_every_step_and_the_same_at_every_fit():
+    class Masks(Callback):
+        def on_train_begin(self, net, **kwargs):
+            self.seen = []
+            layer = net.module_.features.input_dropout
+            layer.register_forward_hook(lambda *call: self.seen.append(call[-1] != 0))
+
+    masks = [Masks(), Masks()]
+    for seen in masks:
+        classifier(input_dropout=0.5, shuffle=False, batch_size=30, callbacks=[seen]).fit(X, y)
+    first, second = (torch.stack(m.seen[:12]) for m in masks)  # six epochs of two batches
+    assert torch.equal(first, second)
+    assert len(first.reshape(12, -1).unique(dim=0)) == 12
+
+
 @pytest.mark.parametrize("solver", ["lbfgs", "bfgs", "cg", "newton-cg"])
 def test_dropout_with_full_batch_solver_is_refused(solver):
     for settings in ({"dropout": 0.5}, {"input_dropout": 0.5}):

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from threadpoolctl import ThreadpoolController
 
-# Multiplications and additions of one step below which a second thread saves less than its hand-overs
-# may cost, which is a great deal where other processes want the cores too; and below which no library
-# would use a second thread.
+# Multiplications and additions of one step below which a second thread saves less than its
+# hand-overs may cost, which is a great deal where other processes want the cores too; and below
+# which no library would use a second thread.
 SMALL = 1.5e8
 TINY = 1e5
 # How many devices of a kind there are.

@@ -243,6 +243,11 @@ def as_tensor(x: np.ndarray, dtype: torch.dtype, device: torch.device | str) -> 
     return torch.from_numpy(x).to(dtype=dtype, device=device)
 
 
+def as_array(X: Any) -> Any:
+    """A torch tensor as an array of its dtype; everything else is left to scikit-learn."""
+    return X.detach().cpu().numpy() if isinstance(X, Tensor) else X
+
+
 def is_streamed(X: Any) -> bool:
     """Whether `X` is read as it is needed rather than held: a Dataset, or a large memory map."""
     return isinstance(X, (LazyRows, DatasetRows)) or (is_memory_map(X) and X.nbytes > STREAM_BYTES)

@@ -175,6 +175,7 @@ def minimize(
     extra: dict[str, Any] = {"hessp": hessian_product} if solver == "newton-cg" else {}
     join = _identity
     if l1 is not None:
+        options["ftol"] = np.finfo(float).eps  # weights reach 0 slowly; `tol` says when to stop
         n = len(x0)
         smooth, seen = objective, callback
 

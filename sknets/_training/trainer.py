@@ -396,6 +396,8 @@ class Trainer(NeuralNet):
             strengths = np.zeros(len(flat.values))
             strengths[: len(flat.weights)] = l1 / objective.weight_sum
         self.notify_epoch("on_epoch_begin")
+        if self.frozen:
+            raise ValueError("A callback froze parameters, which needs a stochastic solver.")
         self.module_.train()
         try:
             self.result = minimize(

@@ -267,7 +267,9 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         expected = {k: v.shape for k, v in module.state_dict().items()}
         if expected != {k: v.shape for k, v in state.items()}:
             now = {name: getattr(self, name) for name in self._shape}
-            name = next(k for k, v in self._shape.items() if not np.array_equal(v, now[k]))
+            changed = [k for k, v in self._shape.items() if not np.array_equal(v, now[k])]
+            assert changed, "a parameter that shapes the network is not in _shape_parameters"
+            name = changed[0]
             raise ValueError(
                 f"The {name!r} parameter of {type(self).__name__} changes the shape of the "
                 f"network and cannot change when training goes on: it was {self._shape[name]!r} "

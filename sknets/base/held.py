@@ -15,7 +15,7 @@ from skorch.history import History
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from sknets._data import DatasetRows, slices
+from sknets._data import DatasetRows, as_array, slices
 from sknets._device import resolve_device, threads_for
 from sknets._state import to_arrays, to_tensors
 from sknets._training import checkpoint
@@ -78,6 +78,7 @@ class HeldNetwork(BaseEstimator, ABC):
         check_is_fitted(self)
         if isinstance(X, Dataset):
             return self._dataset_rows(X, reset=False)
+        X = as_array(X)
         return validate_data(
             self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False
         )

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sknets import _targets
+from sknets._data import as_array
 from sknets._params import Interval, OneOf, estimator, param
 from sknets._training import losses
 from sknets.base.estimator import NetworkEstimator
@@ -65,6 +66,7 @@ class SupervisedNetwork(NetworkEstimator):
             y = check_array(X.targets() if y is None else y, ensure_2d=False, dtype=None)
             check_consistent_length(X, y)
             return X, y
+        X, y = as_array(X), as_array(y)
         y = y.toarray() if issparse(y) else y  # of labels
         return validate_data(
             self,

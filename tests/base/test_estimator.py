@@ -415,3 +415,12 @@ def test_family_supplies_a_network_and_inherits_the_rest():
     assert net.score(X, y) > 0.8
     copy = pickle.loads(pickle.dumps(net))
     assert_array_equal(copy.predict_proba(X), net.predict_proba(X))
+
+
+def test_tensors_keep_their_dtype():
+    tensor = torch.from_numpy(X.astype(np.float32))
+    from_array = MLPClassifier(3, max_iter=2, random_state=0).fit(X.astype(np.float32), y)
+    from_tensor = MLPClassifier(3, max_iter=2, random_state=0).fit(tensor, torch.from_numpy(y))
+    assert from_tensor.coefs_[0].dtype == np.float32
+    expected = from_array.predict_proba(X.astype(np.float32))
+    assert_array_equal(from_tensor.predict_proba(tensor), expected)

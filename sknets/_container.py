@@ -54,7 +54,7 @@ def write(path: str | os.PathLike, tree: dict[str, Any], encode: Callable | None
             file.close()
             os.replace(file.name, path)
         except BaseException:
-            os.unlink(file.name)
+            Path(file.name).unlink(missing_ok=True)
             raise
 
 

@@ -304,9 +304,14 @@ class DatasetRows:
 
     def targets(self) -> np.ndarray:
         """The targets of all items."""
-        return np.asarray([self._item(i)[1] for i in range(len(self))])
+        targets = [self._item(i)[1] for i in range(len(self))]
+        if any(target is None for target in targets):
+            raise ValueError("The items of the Dataset have no targets, and y is None.")
+        return np.asarray(targets)
 
     def _item(self, i: int) -> tuple[np.ndarray, Any]:
         item = self.dataset[i]
-        x, y = item if isinstance(item, (tuple, list)) else (item, None)
+        x, y = item if isinstance(item, (tuple, list)) and len(item) == 2 else (item, None)
+        if isinstance(x, (tuple, list)) and len(x) == 1:  # of a TensorDataset without targets
+            (x,) = x
         return np.asarray(x), y if y is None else np.asarray(y)[()]

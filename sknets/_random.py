@@ -39,8 +39,7 @@ def draw_seed(random_state: int | np.random.RandomState | None) -> int:
 
 def derived_seed(seed: int, *key: int) -> int:
     """A seed of its own for each `key`, far from those of its neighbours."""
-    entropy = [seed, *key, len(key)]  # numpy takes trailing zeros for nothing
-    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint32)[0])
+    return int(np.random.SeedSequence([seed, *key]).generate_state(1, np.uint32)[0])
 
 
 def generator(seed: int, *key: int, device: torch.device | str = "cpu") -> torch.Generator:

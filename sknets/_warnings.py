@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 import warnings
 
-INSIDE = {"sknets", "sklearn", "skorch", "torch", "contextlib", "joblib"}
+INSIDE = {
+    *("sknets", "sklearn", "skorch", "torch", "joblib"),
+    *("contextlib", "concurrent", "multiprocessing", "threading"),
+}
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

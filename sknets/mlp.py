@@ -148,7 +148,6 @@ class Backpropagation:
         if len(layers) > 1:
             self.activate, self.derivative = DERIVATIVES[module.activation]
 
-    @torch.no_grad()
     def __call__(self, batch: Batch) -> StepResult:
         """Set the gradients of the mean loss over a batch."""
         activations = [batch.x]
@@ -168,9 +167,9 @@ class Backpropagation:
 
     def _loss_and_delta(self, raw: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """The mean loss and its gradient by the raw outputs."""
-        values, delta = self.loss.with_gradient(raw, batch.targets)
         if batch.weight is None:
-            return values.mean(), delta.div_(len(raw))
+            return self.loss.mean_with_gradient(raw, batch.targets)
+        values, delta = self.loss.with_gradient(raw, batch.targets)
         share = batch.weight / batch.weight.sum().clamp_min(torch.finfo(raw.dtype).tiny)
         return torch.dot(values, share), delta.mul_(share[:, None])
 
@@ -250,6 +249,8 @@ class MultilayerPerceptron(NetworkTransformer):
     _shape_parameters: ClassVar[tuple[str, ...]] = (
         "hidden_layer_sizes",
         "activation",
+        "input_dropout",
+        "dropout",
         "batch_norm",
         "maxout_pieces",
     )
@@ -267,11 +268,13 @@ class MultilayerPerceptron(NetworkTransformer):
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
         sizes = self._hidden_layer_sizes()
-        if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+        if not all(isinstance(size, Integral) for size in sizes):
             raise ValueError(
-                f"The 'hidden_layer_sizes' parameter of {type(self).__name__} must be whole "
-                f"numbers: hidden_layer_sizes must be > 0, got {list(sizes)}."
+                f"The 'hidden_layer_sizes' parameter of {type(self).__name__} must hold whole "
+                f"numbers. Got {list(sizes)} instead."
             )
+        if any(size <= 0 for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {list(sizes)}.")
         if self._full_batch and (self.dropout or self.input_dropout):
             raise ValueError(
                 f"dropout needs a stochastic solver, got solver={self.solver!r} with "
@@ -332,6 +335,7 @@ class MultilayerPerceptron(NetworkTransformer):
             stage.train(MappedData(batches, module.before(i)))
             module.take_layer(i, shallow)
             if stage.interrupted:
+                trainer.interrupted = True
                 break
 
     # -- scikit-learn's view of the weights
@@ -379,6 +383,7 @@ class MultilayerPerceptron(NetworkTransformer):
         with torch.no_grad():
             for tensor, array in zip(tensors, arrays, strict=True):
                 tensor.copy_(torch.from_numpy(array))
+        self._snapshots: list[dict[str, np.ndarray]] = []  # which were of other weights
 
     def _values(self, parameter: Tensor) -> np.ndarray:
         return parameter.detach().cpu().numpy().astype(self._input_dtype, copy=False)

@@ -131,7 +131,12 @@ def _rebuilt(tree: dict[str, Any]) -> BaseEstimator:
     strange += [k for k in state if k.startswith("__") or hasattr(cls, k)]
     if strange:
         raise ValueError(f"{strange[0]!r} is not something that {cls.__name__} learns")
+    history = state.get("history_", [])
+    if not all(isinstance(record, dict) for record in history):
+        raise ValueError("its history is not one of records")
     estimator.__setstate__({**estimator.get_params(deep=False), **state})
+    if hasattr(estimator, "module_"):  # what cannot predict is not whole
+        estimator._outputs(np.zeros((1, estimator.n_features_in_)))
     return estimator
 
 

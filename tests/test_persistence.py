@@ -101,6 +101,16 @@ def test_values_that_are_code_are_refused_by_name(tmp_path, settings, name):
     assert not list(tmp_path.iterdir())
 
 
+def test_parameters_set_after_fit_change_nothing_that_was_learnt(tmp_path):
+    clf = MLPClassifier((4,), max_iter=3, random_state=0).fit(X, y)
+    expected = clf.predict_proba(X)
+    clf.set_params(activation="tanh", hidden_layer_sizes=(7,))
+    save(clf, tmp_path / "net.sknets")
+    for copy in (load(tmp_path / "net.sknets"), pickle.loads(pickle.dumps(clf))):
+        assert_array_equal(copy.predict_proba(X), expected)
+        assert copy.hidden_layer_sizes == (7,)
+
+
 @pytest.mark.parametrize("other", [StandardScaler(), make_pipeline(StandardScaler())])
 def test_other_estimators_are_refused(tmp_path, other):
     with pytest.raises(TypeError, match="save writes estimators of sknets, got"):
@@ -147,6 +157,7 @@ def _name_a_function(tree):
 
 def _ask_for_a_huge_network(tree):
     entry(tree, "parameters", "hidden_layer_sizes")[1] = {"tuple": [10**9, 10**9]}
+    entry(tree, "state", "_shape", "hidden_layer_sizes")[1] = {"tuple": [10**9, 10**9]}
 
 
 def _shadow_a_method(tree):
@@ -169,6 +180,18 @@ def _drop_the_weights(tree):
     entry(tree, "state", "_module_state")[1] = {"dict": []}
 
 
+def _invent_a_target(tree):
+    entry(tree, "state", "_target_kind")[1] = "zzz"
+
+
+def _invent_a_history(tree):
+    entry(tree, "state", "history_")[1] = "zzz"
+
+
+def _invent_snapshots(tree):
+    entry(tree, "state", "_snapshots")[1] = {"list": [{"dict": [["a", 1]]}]}
+
+
 def _invent_a_kind(tree):
     entry(tree, "parameters", "alpha")[1] = {"pickle": "boo"}
 
@@ -184,6 +207,9 @@ def _invent_a_kind(tree):
         _add_a_parameter,
         _break_a_parameter,
         _drop_the_weights,
+        _invent_a_target,
+        _invent_a_history,
+        _invent_snapshots,
         _invent_a_kind,
     ],
     ids=lambda f: f.__name__.strip("_"),

@@ -35,6 +35,11 @@ class Loss(ABC):
         """The loss of each sample and its gradient by the raw outputs, for a canonical link."""
         return self(raw, target), self.outputs(raw) - target
 
+    def mean_with_gradient(self, raw: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean loss and its gradient by the raw outputs, for a canonical link."""
+        values, delta = self.with_gradient(raw, target)
+        return values.mean(), delta.div_(len(raw))
+
 
 @dataclass(frozen=True)
 class SoftmaxLogLoss(Loss):
@@ -61,6 +66,15 @@ class SoftmaxLogLoss(Loss):
             delta -= smoothing / raw.shape[1]
         share = delta.new_full((1, 1), smoothing - 1).expand(len(target), 1)
         return values, delta.scatter_add_(1, target[:, None], share)
+
+    def mean_with_gradient(self, raw: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        if self.label_smoothing:
+            return super().mean_with_gradient(raw, target)
+        log_p = torch.log_softmax(raw, 1)
+        mean = F.nll_loss(log_p, target)
+        n = len(raw)
+        delta = log_p.exp_().div_(n)
+        return mean, delta.scatter_add_(1, target[:, None], delta.new_full((n, 1), -1 / n))
 
 
 @dataclass(frozen=True)

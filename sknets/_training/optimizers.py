@@ -34,7 +34,6 @@ class SGD(LightOptimizer):
     def __init__(self, params: Any, lr: float, momentum: float, nesterov: bool) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "nesterov": nesterov})
 
-    @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """One update of every parameter."""
         for group in self.param_groups:
@@ -42,12 +41,12 @@ class SGD(LightOptimizer):
             for p in group["params"]:
                 state = self.state[p]
                 if not state:
-                    state["velocity"] = torch.zeros_like(p)
+                    state["velocity"] = torch.zeros_like(p.data)
                 velocity = state["velocity"].mul_(momentum).add_(p.grad, alpha=-rate)
                 if group["nesterov"]:
-                    p.add_(velocity, alpha=momentum).add_(p.grad, alpha=-rate)
+                    p.data.add_(velocity, alpha=momentum).add_(p.grad, alpha=-rate)
                 else:
-                    p.add_(velocity)
+                    p.data.add_(velocity)
 
     step.hooked = True  # type: ignore[attr-defined]  # see LightOptimizer
 
@@ -63,7 +62,6 @@ class Adam(LightOptimizer):
     def __init__(self, params: Any, lr: float, betas: tuple[float, float], eps: float) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "fused": True})
 
-    @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """One update of every parameter."""
         for group in self.param_groups:
@@ -73,9 +71,10 @@ class Adam(LightOptimizer):
                 state = self.state[p]
                 if not state:
                     state["step"] = torch.zeros((), device=p.device)
-                    state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(p), torch.zeros_like(p)
+                    state["exp_avg"] = torch.zeros_like(p.data)
+                    state["exp_avg_sq"] = torch.zeros_like(p.data)
                 torch._fused_adam_(
-                    [p],
+                    [p.data],
                     [p.grad],
                     [state["exp_avg"]],
                     [state["exp_avg_sq"]],

@@ -8,6 +8,7 @@ history, callbacks. skorch's callbacks see the net they know (``notify``, ``hist
 
 from __future__ import annotations
 
+import dis
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -339,9 +340,10 @@ class Trainer(NeuralNet):
         for _, callback in self.callbacks_:
             try:
                 getattr(callback, event)(self, **seen)
-            except KeyboardInterrupt:
-                if type(callback).__module__.startswith("sknets."):
-                    raise  # not a way to say stop: the user's Ctrl-C
+            except KeyboardInterrupt as interrupt:
+                ours = type(callback).__module__.startswith("sknets.")
+                if ours or not is_deliberate(interrupt):
+                    raise  # the user's Ctrl-C, not the way a callback of skorch says stop
                 self.stop_message = "Training was stopped by a callback."
         held = (p for p in self.flat.parameters if not p.requires_grad)
         self.frozen = [(p, p.detach().clone()) for p in held]
@@ -419,6 +421,16 @@ class Trainer(NeuralNet):
             raise DivergedError("the loss became non-finite")
         flat.values.copy_(torch.from_numpy(self.result.x))
         return self
+
+
+def is_deliberate(error: BaseException) -> bool:
+    """Whether an exception was raised by a raise statement, rather than by a signal."""
+    traceback = error.__traceback__
+    assert traceback is not None
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    instruction = traceback.tb_frame.f_code.co_code[traceback.tb_lasti]
+    return dis.opname[instruction] == "RAISE_VARARGS"
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

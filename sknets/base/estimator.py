@@ -41,7 +41,7 @@ from sknets._training.parameters import FlatParameters
 from sknets._training.steps import Step, SupervisedStep, weighted_mean
 from sknets._training.trainer import DivergedError, Trainer
 from sknets._warnings import warn
-from sknets.base.held import HeldNetwork
+from sknets.base.held import HeldNetwork, filled
 from sknets.base.parameters import TrainingParameters
 from sknets.base.training_set import Call, TrainingSet, checked_difficulty, target_tensor
 
@@ -229,8 +229,8 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         """Build (or take up) the network, and the trainer to train it with."""
         module = self._new_module() if fresh else self._continued_module()
         self.module_ = module.to(batches.device, batches.dtype)
+        self._shape = {name: getattr(self, name) for name in self._shape_parameters}
         if fresh:
-            self._shape = {name: getattr(self, name) for name in self._shape_parameters}
             self._start_records()
         loss = self._loss_function()
         flat = FlatParameters(module)
@@ -249,7 +249,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             device=batches.device,
         )
         trainer.history_ = self.history_
-        if call.incremental and not fresh:
+        if call.incremental and not fresh and hasattr(self, "_training_state"):
             trainer.load_state(self._training_state)
             trainer.continued = True
         return trainer
@@ -275,7 +275,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
                 f"network and cannot change when training goes on: it was {self._shape[name]!r} "
                 f"and is {now[name]!r}. Call fit with warm_start=False."
             )
-        return self._module_with(state)
+        return filled(module, state)
 
     def _start_records(self) -> None:
         """What a fit from scratch starts from."""
@@ -344,7 +344,8 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         try:
             if pretrain:
                 self._pretrain(trainer, batches)
-            trainer.train(batches)
+            if not trainer.interrupted:
+                trainer.train(batches)
         except DivergedError as error:
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "

@@ -32,6 +32,7 @@ class HeldNetwork(BaseEstimator, ABC):
     n_features_in_: int
     n_outputs_: int
     device: Any
+    _shape: dict[str, Any]  # the parameters that _build read at the last fit
 
     # -- what a family or a role supplies
 
@@ -60,16 +61,20 @@ class HeldNetwork(BaseEstimator, ABC):
         """
         with torch.device("meta"):
             module = build()
-        module = module.to(torch.float64).to_empty(device="cpu")
+        empty = {
+            name: torch.empty(t.shape, dtype=torch.float64 if t.is_floating_point() else t.dtype)
+            for name, t in module.state_dict().items()
+        }
+        module = filled(module, empty)  # not to_empty, which imports a computer algebra system
         self._initialise(module, seed)
         return module
 
     def _module_with(self, state: dict[str, Tensor]) -> nn.Module:
-        """A network that holds the given tensors."""
+        """The network as it was fitted, whatever was set since, holding the given tensors."""
+        fitted = type(self)(**{**self.get_params(deep=False), **self._shape})
         with torch.device("meta"):
-            module = self._build(self._input_shape(), self.n_outputs_)
-        module.load_state_dict(state, assign=True)
-        return module.requires_grad_(True)
+            module = fitted._build(self._input_shape(), self.n_outputs_)
+        return filled(module, state)
 
     # -- prediction
 
@@ -173,3 +178,9 @@ class HeldNetwork(BaseEstimator, ABC):
             self.module_ = self._module_with(to_tensors(arrays)).eval()
             with suppress(ValueError):  # a device that this machine lacks: stay on the CPU
                 self.module_.to(resolve_device(self.device))
+
+
+def filled(module: nn.Module, state: dict[str, Tensor]) -> nn.Module:
+    """A module from the meta device with the given tensors for its parameters and buffers."""
+    module.load_state_dict(state, assign=True)
+    return module.requires_grad_(True)

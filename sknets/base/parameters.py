@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
@@ -178,7 +179,7 @@ class TrainingParameters(BaseEstimator):
     )
     checkpoint: Any = param(
         None,
-        [None, str],
+        [None, str, os.PathLike],
         "File that holds the state of training, from which a killed fit resumes.",
     )
     callbacks: Any = param(
@@ -215,6 +216,11 @@ class TrainingParameters(BaseEstimator):
             self._check_full_batch()
         if self.averaging == "snapshots":
             self._check_snapshots(incremental)
+        if self.solver == "adamw" and self.l1_ratio:
+            raise ValueError(
+                f"solver='adamw' decays weights towards 0 and knows no L1 penalty, got "
+                f"l1_ratio={self.l1_ratio}. Use solver='adam'."
+            )
 
     def _check_callbacks(self) -> None:
         for item in self.callbacks or []:

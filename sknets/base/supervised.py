@@ -31,7 +31,7 @@ from sknets.base.training_set import Call
 class SupervisedNetwork(NetworkEstimator):
     """Abstract: an estimator that learns `y` from `X`."""
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, difficulty: Any = None) -> Any:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, difficulty: Any = None) -> Any:
         """Fit the network to inputs `X` and targets `y`.
 
         Parameters
@@ -39,7 +39,7 @@ class SupervisedNetwork(NetworkEstimator):
         X : {array-like, sparse matrix} of shape (n_samples, n_features) or torch Dataset
             The input data.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            The targets: classes, or real numbers.
+            The targets: classes, or real numbers. None takes them from the items of a Dataset.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples in the loss and in the validation score.
         difficulty : array-like of shape (n_samples,), default=None

@@ -250,7 +250,7 @@ def as_array(X: Any) -> Any:
 
 def is_streamed(X: Any) -> bool:
     """Whether `X` is read as it is needed rather than held: a Dataset, or a large memory map."""
-    return isinstance(X, (LazyRows, DatasetRows)) or (is_memory_map(X) and X.nbytes > STREAM_BYTES)
+    return isinstance(X, (LazyRows, DatasetRows, ConvertedRows)) or (is_memory_map(X) and X.nbytes > STREAM_BYTES)
 
 
 def is_memory_map(X: Any) -> bool:
@@ -281,6 +281,20 @@ class LazyRows:
 
     def __getitem__(self, rows: Any) -> np.ndarray:
         return self.X[self.rows[rows]]
+
+
+class ConvertedRows:
+    """A memory map of whole or short numbers, read as floats."""
+
+    def __init__(self, X: np.ndarray, dtype: type = np.float32) -> None:
+        self.X, self.shape, self.dtype = X, X.shape, np.dtype(dtype)
+        self.nbytes = int(np.prod(X.shape)) * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        return self.X[rows].astype(self.dtype)
 
 
 class DatasetRows:

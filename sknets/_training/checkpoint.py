@@ -9,7 +9,6 @@ import joblib
 
 from sknets import _container
 from sknets._state import to_arrays, to_tensors
-from sknets._training.callbacks import NoImprovement
 from sknets._training.trainer import Trainer
 
 
@@ -44,9 +43,7 @@ def read(path: str, expected: dict[str, str]) -> dict[str, Any] | None:
     return state
 
 
-def write(
-    path: str, identity: dict[str, str], seed: int, stopping: NoImprovement, net: Trainer
-) -> None:
+def write(path: str, identity: dict[str, str], seed: int, net: Trainer) -> None:
     """Write the state at the end of an epoch."""
     _container.write(
         path,
@@ -60,7 +57,7 @@ def write(
             "samples_seen": net.samples_seen,
             "snapshots": to_arrays(net.snapshots),
             "history": plain_history(net.history),
-            "stopping": to_arrays(stopping.state()),
+            "stopping": to_arrays(net.stopping.state()),
         },
     )
 
@@ -70,7 +67,7 @@ def plain_history(history: Any) -> list[dict[str, Any]]:
     return [{k: v for k, v in record.items() if k != "batches"} for record in history]
 
 
-def restore(state: dict[str, Any], stopping: NoImprovement, net: Trainer) -> None:
+def restore(state: dict[str, Any], net: Trainer) -> None:
     """Put a trainer where the checkpoint left it."""
     buffers = dict(net.module_.named_buffers())
     for name, value in to_tensors(state["buffers"]).items():
@@ -84,7 +81,7 @@ def restore(state: dict[str, Any], stopping: NoImprovement, net: Trainer) -> Non
     ]
     net.epochs_of_call = net.epochs_of_fit
     net.stop_message = state["finished"]
-    stopping.load_state(to_tensors(state["stopping"]))
+    net.stopping.load_state(to_tensors(state["stopping"]))
     net.history.clear()
     for record in state["history"]:
         net.history.new_epoch()

@@ -75,6 +75,8 @@ class Trainer(NeuralNet):
         The module's parameters as one vector.
     step : Step
     recipe : Recipe
+    stopping : NoImprovement, optional
+        The one of the callbacks that decides when to stop, and remembers the best epoch.
     callbacks : list of skorch callbacks
     predictors : dict of callables
         ``predict``, ``predict_proba``: what callbacks that score get from the net.
@@ -91,6 +93,7 @@ class Trainer(NeuralNet):
         step: Step,
         recipe: Recipe,
         *,
+        stopping: Any = None,
         callbacks: Iterable[Callback] = (),
         predictors: dict[str, Callable] | None = None,
         samples_seen: int = 0,
@@ -108,7 +111,7 @@ class Trainer(NeuralNet):
             use_caching=False,
         )
         self.flat, self.step, self.recipe = flat, step, recipe
-        self.predictors = predictors or {}
+        self.predictors, self.stopping = predictors or {}, stopping
         self.epochs_of_call = 0
         self.epochs_of_fit = 0  # since the last call of fit, which schedules go by
         self.samples_seen = samples_seen

@@ -122,16 +122,19 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
                 self._forget()
             data = self._training_set(call, fresh)
             self._seed = draw_seed(self.random_state)
-            resumed = None if call.incremental else self._checkpointed(data, fresh)
+            identity = self._identity(data, fresh) if not call.incremental else None
+            resumed = checkpoint.read(self.checkpoint, identity) if identity else None
+            if resumed is not None:
+                self._seed = resumed["seed"]
             held_out = self._split(data.target)
             train, valid = (data, None) if held_out is None else map(data.part, held_out)
             batches = self._batches(train)
-            trainer = self._trainer(call, fresh, batches, train.difficulty, valid)
+            trainer = self._trainer(call, fresh, batches, train.difficulty, valid, identity)
             if self.callbacks:
                 trainer.given = {"X": call.X, "y": call.y}
                 trainer.dataset_train, trainer.dataset_valid = call.parts(held_out)
             if resumed is not None:
-                checkpoint.restore(resumed, self._stopping, trainer)
+                checkpoint.restore(resumed, trainer)
         self._run(trainer, batches, call, pretrain=fresh and resumed is None)
         return self
 
@@ -157,8 +160,8 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         difficulty = checked_difficulty(call.difficulty, self.curriculum, len(target))
         return TrainingSet(X, target, weight, difficulty)
 
-    def _checkpointed(self, data: TrainingSet, fresh: bool) -> dict[str, Any] | None:
-        """The state of this very fit, where a checkpoint holds one; it brings its seed along."""
+    def _identity(self, data: TrainingSet, fresh: bool) -> dict[str, str] | None:
+        """What tells this fit from others in its checkpoint, if it has one."""
         if self.checkpoint is None:
             return None
         folder = Path(self.checkpoint).absolute().parent
@@ -173,11 +176,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         if not isinstance(self.random_state, Integral):
             del parameters["random_state"]  # the file knows the seed
         start = None if fresh else self.__getstate__()["_module_state"]
-        self._identity = checkpoint.fingerprint(type(self).__name__, parameters, [*data, start])
-        state = checkpoint.read(self.checkpoint, self._identity)
-        if state is not None:
-            self._seed = state["seed"]
-        return state
+        return checkpoint.fingerprint(type(self).__name__, parameters, [*data, start])
 
     def _split(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """The rows to train on and those to hold out, if any are."""
@@ -225,6 +224,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         batches: Data,
         difficulty: np.ndarray | None,
         valid: TrainingSet | None,
+        identity: dict[str, str] | None,
     ) -> Trainer:
         """Build (or take up) the network, and the trainer to train it with."""
         module = self._new_module() if fresh else self._continued_module()
@@ -234,12 +234,14 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             self._start_records()
         loss = self._loss_function()
         flat = FlatParameters(module)
+        stopping = self._stopping_rule(scored=valid is not None)
         trainer = Trainer(
             module,
             flat,
             self._step(module, flat, loss),
             self._recipe(self._seed, difficulty, call.incremental),
-            callbacks=self._trainer_callbacks(call, valid, loss),
+            stopping=stopping,
+            callbacks=self._trainer_callbacks(call, valid, loss, stopping, identity),
             predictors={
                 name: getattr(self, name)
                 for name in ("predict", "predict_proba")
@@ -287,23 +289,27 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         self.validation_scores_: list[float] | None = [] if stopping else None
         self.best_validation_score_ = -np.inf if stopping else None
 
-    def _trainer_callbacks(self, call: Call, valid: TrainingSet | None, loss: Loss) -> list[Any]:
+    def _trainer_callbacks(
+        self,
+        call: Call,
+        valid: TrainingSet | None,
+        loss: Loss,
+        stopping: NoImprovement,
+        identity: dict[str, str] | None,
+    ) -> list[Any]:
         """Callbacks in the order they must run: measure, report, decide, then the user's."""
         found: list[Any] = []
         if valid is not None:
             found.append(Validation(partial(self._measure, valid, loss)))
         if self.verbose:
             found.append(Printer())
-        self._stopping = self._stopping_rule(scored=valid is not None)
-        found.append(self._stopping)
+        found.append(stopping)
         if self.progress:
             found.append(Progress())
-        if self.checkpoint is not None and not call.incremental:
-            write = partial(
-                checkpoint.write, self.checkpoint, self._identity, self._seed, self._stopping
-            )
+        if identity is not None:
+            write = partial(checkpoint.write, self.checkpoint, identity, self._seed)
             found.append(Checkpoint(write))
-        found.append(RestoreBest(self._stopping))
+        found.append(RestoreBest(stopping))
         if getattr(self, "_skl_callbacks", None):
             data = {"X": call.X, "y": call.y, "metadata": call.metadata}
             found.append(TaskCallbacks(self, data, self._fitted_now))
@@ -360,7 +366,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
 
     def _record(self, trainer: Trainer) -> None:
         """Fitted attributes after (a part of) a training."""
-        history, stopping = trainer.history, self._stopping
+        history, stopping = trainer.history, trainer.stopping
         self.n_iter_ = trainer.epochs_of_call
         self.t_ = trainer.samples_seen
         self.loss_curve_ = history[:, "train_loss"] if history else []
@@ -381,8 +387,6 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             earlier = getattr(self, "_snapshots", []) if trainer.continued else []
             taken = earlier + [to_arrays(state) for state in snapshots]
             self._snapshots = taken[-self.n_snapshots :]
-        del self._stopping
-        self.__dict__.pop("_identity", None)
         if trainer.compute_device.type == "cpu":
             parameter = next(self.module_.parameters())
             given = getattr(torch, self._input_dtype)
@@ -397,7 +401,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
                 if result.converged or trainer.stop_message
                 else (
                     f"{self.solver} failed to converge after {result.n_iter} iteration(s): "
-                    f"{result.message}. You might also want to scale the data or increase max_iter."
+                    f"{result.message.rstrip('.')}. You might also want to scale the data or increase max_iter."
                 )
             )
         if trainer.diverged:

@@ -250,7 +250,9 @@ def as_array(X: Any) -> Any:
 
 def is_streamed(X: Any) -> bool:
     """Whether `X` is read as it is needed rather than held: a Dataset, or a large memory map."""
-    return isinstance(X, (LazyRows, DatasetRows, ConvertedRows)) or (is_memory_map(X) and X.nbytes > STREAM_BYTES)
+    return isinstance(X, (LazyRows, DatasetRows, ConvertedRows)) or (
+        is_memory_map(X) and X.nbytes > STREAM_BYTES
+    )
 
 
 def is_memory_map(X: Any) -> bool:

@@ -15,6 +15,9 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
+MASK = 2**64 - 1
+GOLDEN = 0x9E3779B97F4A7C15
+
 
 class Stream(IntEnum):
     """What random numbers are drawn for."""
@@ -38,8 +41,17 @@ def draw_seed(random_state: int | np.random.RandomState | None) -> int:
 
 
 def derived_seed(seed: int, *key: int) -> int:
-    """A seed of its own for each `key`, far from those of its neighbours."""
-    return int(np.random.SeedSequence([seed, *key]).generate_state(1, np.uint32)[0])
+    """A seed of its own for each `key`, far from those of its neighbours.
+
+    By the finaliser of SplitMix64 (Steele, Lea and Flood, 2014), one round a part of the key.
+    """
+    z = seed
+    for part in key:
+        z = (z + (part + 1) * GOLDEN) & MASK
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
+        z ^= z >> 31
+    return z >> 32
 
 
 def generator(seed: int, *key: int, device: torch.device | str = "cpu") -> torch.Generator:

@@ -120,11 +120,11 @@ class MLP(nn.Module):
 # activation -> (apply in place, delta times the derivative given the activation's value)
 DERIVATIVES: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
     "identity": (lambda z: z, lambda delta, a: delta),
-    "logistic": (torch.Tensor.sigmoid_, torch.ops.aten.sigmoid_backward),
-    "tanh": (torch.Tensor.tanh_, torch.ops.aten.tanh_backward),
+    "logistic": (torch.Tensor.sigmoid_, torch.ops.aten.sigmoid_backward.default),
+    "tanh": (torch.Tensor.tanh_, torch.ops.aten.tanh_backward.default),
     "relu": (
         torch.Tensor.relu_,
-        lambda delta, a: torch.ops.aten.threshold_backward(delta, a, 0),
+        lambda delta, a: torch.ops.aten.threshold_backward.default(delta, a, 0),
     ),
 }
 

@@ -45,8 +45,7 @@ def test_keys_and_seeds_give_seeds_of_their_own():
 def test_derived_seed_is_the_same_everywhere():
     # A resumed or unpickled fit on another machine must draw what the first would have.
     assert derived_seed(0, Stream.SHUFFLE, 3) == derived_seed(0, 2, 3)
-    expected = np.random.SeedSequence([5, 1]).generate_state(1, np.uint32)[0]
-    assert derived_seed(5, Stream.SPLIT) == expected
+    assert derived_seed(5, Stream.SPLIT) == 3231134029
 
 
 def test_generators_repeat_and_do_not_disturb_each_other():

@@ -46,6 +46,8 @@ class NoImprovement(Callback):
         Whether to end with the weights of the best epoch.
     """
 
+    predicts = False  # the network may stay in training mode
+
     def __init__(
         self, key: str, tol: float, patience: float, best: float, count: int, keep_best: bool
     ) -> None:
@@ -90,6 +92,8 @@ class NoImprovement(Callback):
 class RestoreBest(Callback):
     """End with the best weights, once everything that goes on from the last ones is written."""
 
+    predicts = False  # the network may stay in training mode
+
     def __init__(self, stopping: NoImprovement) -> None:
         self.stopping = stopping
 
@@ -101,6 +105,8 @@ class RestoreBest(Callback):
 
 class Printer(Callback):
     """A line an epoch, in scikit-learn's words."""
+
+    predicts = False  # the network may stay in training mode
 
     def on_epoch_end(self, net: Trainer, **_: Any) -> None:
         """Print the epoch's loss and score."""
@@ -117,6 +123,8 @@ class Printer(Callback):
 
 class Progress(Callback):
     """A bar over the epochs, with the time left."""
+
+    predicts = False  # the network may stay in training mode
 
     def on_train_begin(self, net: Trainer, **_: Any) -> None:
         """Open the bar."""
@@ -186,6 +194,8 @@ class Checkpoint(Callback):
     write : callable
         ``write(net)`` puts the state on disk.
     """
+
+    predicts = False  # the network may stay in training mode
 
     def __init__(self, write: Callable[[Trainer], None]) -> None:
         self.write = write

@@ -38,7 +38,7 @@ class Loss(ABC):
     def mean_with_gradient(self, raw: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """The mean loss and its gradient by the raw outputs, for a canonical link."""
         values, delta = self.with_gradient(raw, target)
-        return values.mean(), delta.div_(len(raw))
+        return values.mean(), delta.div_(raw.shape[0])
 
 
 @dataclass(frozen=True)
@@ -56,25 +56,18 @@ class SoftmaxLogLoss(Loss):
         return torch.softmax(raw, 1)
 
     def with_gradient(self, raw: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        log_p = torch.log_softmax(raw, 1)
-        values = F.nll_loss(log_p, target, reduction="none")
+        # Written out, as torch's log_softmax is slow over few columns.
+        shifted = raw - raw.amax(1, keepdim=True)
+        p = shifted.exp()
+        total = p.sum(1, keepdim=True)
+        delta, column = p.div_(total), target[:, None]
+        values = (total.log_() - shifted.gather(1, column)).squeeze(1)
         smoothing = self.label_smoothing
         if smoothing:
-            values = values * (1 - smoothing) - log_p.mean(1) * smoothing
-        delta = log_p.exp_()
-        if smoothing:
+            values += smoothing * (shifted.gather(1, column).squeeze(1) - shifted.mean(1))
             delta -= smoothing / raw.shape[1]
-        share = delta.new_full((1, 1), smoothing - 1).expand(len(target), 1)
-        return values, delta.scatter_add_(1, target[:, None], share)
-
-    def mean_with_gradient(self, raw: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        if self.label_smoothing:
-            return super().mean_with_gradient(raw, target)
-        log_p = torch.log_softmax(raw, 1)
-        mean = F.nll_loss(log_p, target)
-        n = len(raw)
-        delta = log_p.exp_().div_(n)
-        return mean, delta.scatter_add_(1, target[:, None], delta.new_full((n, 1), -1 / n))
+        share = delta.new_full(column.shape, smoothing - 1)
+        return values, delta.scatter_add_(1, column, share)
 
 
 @dataclass(frozen=True)

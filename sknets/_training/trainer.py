@@ -175,6 +175,7 @@ class Trainer(NeuralNet):
 
     def train(self, data: Data) -> Trainer:
         """Run the epochs; a Ctrl-C keeps what was learnt so far and warns."""
+        self.watched = any(getattr(cb, "predicts", True) for _, cb in self.callbacks_)
         self.batch_listeners = [cb for _, cb in self.callbacks_ if _listens_to_batches(cb)]
         run = self.fit_full_batch if self.recipe.full_batch else self.fit_loop
         work = 6.0 * data.batch_size * len(self.flat.values)  # forward once, backward twice
@@ -211,7 +212,8 @@ class Trainer(NeuralNet):
     ) -> None:
         """One pass over the data; the loss is read from the device once, at the end."""
         recipe, epoch = self.recipe, self.epoch
-        self.module_.train()
+        if self.watched or not self.module_.training:
+            self.module_.train()
         self.within_epoch = True
         shuffling = generator(recipe.seed, Stream.SHUFFLE, epoch) if recipe.shuffle else None
         seed_layers(self.module_, recipe.seed, epoch, self.compute_device)
@@ -226,7 +228,8 @@ class Trainer(NeuralNet):
             run = self.observed_step if self.batch_listeners else step_fn
             total.add_(run(batch).loss, alpha=batch.x.shape[0])
         self.within_epoch = False
-        self.module_.eval()
+        if self.watched:
+            self.module_.eval()
         self.samples_seen += n_rows
         self.history.record(prefix + "_loss", total.item() / max(1, n_rows))
         self.history.record(prefix + "_batch_count", n_batches)

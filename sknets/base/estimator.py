@@ -396,13 +396,12 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         """Why the training may not have converged."""
         result = trainer.result
         if result is not None:
+            if result.converged or trainer.stop_message:
+                return None
             return (
-                None
-                if result.converged or trainer.stop_message
-                else (
-                    f"{self.solver} failed to converge after {result.n_iter} iteration(s): "
-                    f"{result.message.rstrip('.')}. You might also want to scale the data or increase max_iter."
-                )
+                f"{self.solver} failed to converge after {result.n_iter} iteration(s): "
+                f"{result.message.rstrip('.')}. You might also want to scale the data or increase "
+                "max_iter."
             )
         if trainer.diverged:
             return (

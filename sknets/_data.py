@@ -255,6 +255,16 @@ def is_streamed(X: Any) -> bool:
     )
 
 
+def is_converted(X: Any) -> bool:
+    """Whether `X` is a memory map of whole or short numbers, too large as an array of floats."""
+    return (
+        is_memory_map(X)
+        and X.dtype.kind in "iuf"
+        and X.dtype not in (np.float32, np.float64)
+        and 4 * X.size > STREAM_BYTES
+    )
+
+
 def is_memory_map(X: Any) -> bool:
     """Whether an array's memory is a file's."""
     while isinstance(X, np.ndarray):
@@ -288,8 +298,8 @@ class LazyRows:
 class ConvertedRows:
     """A memory map of whole or short numbers, read as floats."""
 
-    def __init__(self, X: np.ndarray, dtype: type = np.float32) -> None:
-        self.X, self.shape, self.dtype = X, X.shape, np.dtype(dtype)
+    def __init__(self, X: np.ndarray) -> None:
+        self.X, self.shape, self.dtype = X, X.shape, np.dtype(np.float32)
         self.nbytes = int(np.prod(X.shape)) * self.dtype.itemsize
 
     def __len__(self) -> int:

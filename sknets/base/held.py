@@ -15,13 +15,14 @@ from skorch.history import History
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from sknets._data import DatasetRows, as_array, slices
+from sknets._data import ConvertedRows, DatasetRows, as_array, is_converted, slices
 from sknets._device import resolve_device, threads_for
 from sknets._state import to_arrays, to_tensors
 from sknets._training import checkpoint
 from sknets._training.losses import Loss
 from sknets.base.training_set import input_tensor
 
+FEW_ROWS = 4
 PREDICT_BYTES = 32 * 2**20  # of the widest values of a slice that is predicted at a time
 
 
@@ -84,9 +85,10 @@ class HeldNetwork(BaseEstimator, ABC):
         if isinstance(X, Dataset):
             return self._dataset_rows(X, reset=False)
         X = as_array(X)
-        return validate_data(
-            self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False
-        )
+        converted = is_converted(X)
+        dtype = None if converted else (np.float64, np.float32)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=dtype, reset=False)
+        return ConvertedRows(X) if converted else X
 
     def _dataset_rows(self, dataset: Dataset, reset: bool) -> DatasetRows:
         """A torch Dataset as rows, its first item checked."""
@@ -107,11 +109,15 @@ class HeldNetwork(BaseEstimator, ABC):
 
     def _forward(self, X: Any, function: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
         """A function of the network over validated inputs, a slice of them at a time."""
-        parameters = list(self.module_.parameters())
-        dtype, device = parameters[0].dtype, parameters[0].device
-        widest = max(X.shape[1], *(p.shape[0] for p in parameters))
+        first = next(self.module_.parameters())
+        dtype, device = first.dtype, first.device
+        if X.shape[0] <= FEW_ROWS:  # in a web service, say, where microseconds count
+            yield function(input_tensor(X[:], dtype, device))
+            return
+        shapes = [p.shape for p in self.module_.parameters()]
+        widest = max(X.shape[1], *(shape[0] for shape in shapes))
         rows = min(X.shape[0], max(1, PREDICT_BYTES // (8 * widest)))
-        work = 2.0 * rows * sum(p.numel() for p in parameters)
+        work = 2.0 * rows * sum(shape.numel() for shape in shapes)
         for part in slices(X.shape[0], rows):
             with threads_for(work, device):
                 yield function(input_tensor(X[part], dtype, device))

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sknets import _targets
-from sknets._data import as_array
+from sknets._data import ConvertedRows, as_array, is_converted
 from sknets._params import Interval, OneOf, estimator, param
 from sknets._training import losses
 from sknets.base.estimator import NetworkEstimator
@@ -68,16 +68,18 @@ class SupervisedNetwork(NetworkEstimator):
             return X, y
         X, y = as_array(X), as_array(y)
         y = y.toarray() if issparse(y) else y  # of labels
-        return validate_data(
+        converted = is_converted(X)
+        X, y = validate_data(
             self,
             X,
             y,
             accept_sparse=["csr", "csc"],
             multi_output=True,
             y_numeric=y_numeric,
-            dtype=(np.float64, np.float32),
+            dtype=None if converted else (np.float64, np.float32),
             reset=reset,
         )
+        return (ConvertedRows(X) if converted else X), y
 
 
 def _is_stochastic(self: NetworkEstimator) -> bool:

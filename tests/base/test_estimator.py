@@ -424,3 +424,16 @@ def test_tensors_keep_their_dtype():
     assert from_tensor.coefs_[0].dtype == np.float32
     expected = from_array.predict_proba(X.astype(np.float32))
     assert_array_equal(from_tensor.predict_proba(tensor), expected)
+
+
+def test_memory_map_of_bytes_is_streamed_as_floats(tmp_path, monkeypatch):
+    pixels = np.memmap(tmp_path / "pixels", np.uint8, "w+", shape=(500, 4))
+    pixels[:] = np.random.default_rng(0).integers(0, 256, size=pixels.shape)
+    labels = (pixels[:, 0] > 127).astype(int)
+    monkeypatch.setattr("sknets._data.STREAM_BYTES", 1000)
+    streamed = MLPClassifier(5, max_iter=2, shuffle=False, random_state=0).fit(pixels, labels)
+    monkeypatch.undo()
+    floats = np.asarray(pixels, dtype=np.float32)
+    held = MLPClassifier(5, max_iter=2, shuffle=False, random_state=0).fit(floats, labels)
+    assert_allclose(streamed.coefs_[0], held.coefs_[0], atol=1e-6)
+    assert_allclose(streamed.predict_proba(pixels), held.predict_proba(floats), atol=1e-5)

@@ -63,10 +63,11 @@ class NoImprovement(Callback):
 
     def on_epoch_end(self, net: Trainer, **_: Any) -> None:
         """Compare with the best so far."""
-        value, best = (self.sign * v for v in (net.history[-1, self.key], self.best))
+        now = net.history[-1][self.key]
+        value, best = self.sign * now, self.sign * self.best
         self.count = self.count + 1 if value < best + self.tol else 0
         if value > best:
-            self.best = net.history[-1, self.key]
+            self.best = now
             if self.keep_best:
                 with net.averaged():
                     self.best_weights = net.flat.snapshot()

@@ -61,13 +61,12 @@ class SoftmaxLogLoss(Loss):
         p = shifted.exp()
         total = p.sum(1, keepdim=True)
         delta, column = p.div_(total), target[:, None]
-        values = (total.log_() - shifted.gather(1, column)).squeeze(1)
+        values = (total.log_() - shifted.gather(1, column)).squeeze_(1)
         smoothing = self.label_smoothing
         if smoothing:
             values += smoothing * (shifted.gather(1, column).squeeze(1) - shifted.mean(1))
             delta -= smoothing / raw.shape[1]
-        share = delta.new_full(column.shape, smoothing - 1)
-        return values, delta.scatter_add_(1, column, share)
+        return values, delta.scatter_(1, column, smoothing - 1, reduce="add")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ history, callbacks. skorch's callbacks see the net they know (``notify``, ``hist
 from __future__ import annotations
 
 import dis
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -267,7 +268,7 @@ class Trainer(NeuralNet):
 
     def close_epoch(self, last_good: list[Tensor]) -> None:
         """Count the epoch, check its loss, keep its snapshot, tell the callbacks."""
-        if not np.isfinite(self.history[-1, "train_loss"]):
+        if not math.isfinite(self.history[-1]["train_loss"]):
             if not self.recipe.stop_on_divergence:
                 self.restore(last_good)
                 raise DivergedError(f"the loss became non-finite in epoch {len(self.history)}")

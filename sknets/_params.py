@@ -15,24 +15,28 @@ import inspect
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
-from numbers import Integral
+from difflib import get_close_matches
 from typing import Any, TypeVar, dataclass_transform
 
 from sklearn import get_config
-from sklearn.utils._param_validation import Interval as Interval
 from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
     InvalidParameterError,
     Options,
     StrOptions,
+    _type_name,
     validate_parameter_constraints,
 )
 
 __all__ = [
+    "ClassLike",
     "Interval",
     "InvalidParameterError",
     "OneOf",
     "Options",
     "check_parameters",
+    "check_values",
     "estimator",
     "param",
 ]
@@ -48,9 +52,23 @@ _TYPE_NAMES = {
 }
 
 
-def OneOf(*names: str) -> StrOptions:
-    """One of a few names."""
-    return StrOptions(set(names))
+class OneOf(StrOptions):
+    """One of a few names, which messages and docstrings list in this order."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(set(names))
+        self.options = names  # in place of the set, which has no order
+
+
+class ClassLike(HasMethods):
+    """A class of some kind, or what is called like one, such as a ``functools.partial`` of it."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__("__call__")
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return f"a {self.kind} class"
 
 
 def param(default: Any, constraint: Any, sentence: str, *, kw_only: bool = True) -> Any:
@@ -61,9 +79,9 @@ def param(default: Any, constraint: Any, sentence: str, *, kw_only: bool = True)
     default : object
         The default, of an immutable type.
     constraint : object or list of objects
-        What scikit-learn's parameter validation takes: `Interval`, `OneOf`, a type, ``"boolean"``,
-        ``"random_state"``, ``"array-like"``, ``callable``, ``None``; a list allows any of its
-        members.
+        What scikit-learn's parameter validation takes: `Interval`, `OneOf`, `ClassLike`, a type,
+        ``"boolean"``, ``"random_state"``, ``"array-like"``, ``callable``, ``None``; a list allows
+        any of its members.
     sentence : str
         Effect, unit and range, for the docstring.
     kw_only : bool, default=True
@@ -88,10 +106,27 @@ def estimator(cls: type[T]) -> type[T]:
 
 def check_parameters(obj: Any) -> None:
     """Raise InvalidParameterError for the first parameter of `obj` outside its constraint."""
-    if not get_config()["skip_parameter_validation"]:
-        validate_parameter_constraints(
-            obj._parameter_constraints, obj.get_params(deep=False), type(obj).__name__
-        )
+    check_values(type(obj).__name__, obj._parameter_constraints, obj.get_params(deep=False))
+
+
+def check_values(owner: str, constraints: dict[str, list[Any]], values: dict[str, Any]) -> None:
+    """Raise InvalidParameterError for the first parameter of `owner` outside its constraint."""
+    if get_config()["skip_parameter_validation"]:
+        return
+    for name, value in values.items():
+        try:
+            validate_parameter_constraints(constraints, {name: value}, owner)
+        except InvalidParameterError as error:
+            raise InvalidParameterError(f"{error}{_hint(value, constraints[name])}") from None
+
+
+def _hint(value: Any, constraints: list[Any]) -> str:
+    """The allowed name that a wrong one resembles, as a question."""
+    if not isinstance(value, str):
+        return ""
+    names = [name for c in constraints if isinstance(c, OneOf) for name in c.options]
+    close = get_close_matches(value.lower(), names, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def _assembled_docstring(cls: type) -> str:
@@ -148,19 +183,20 @@ def _type_text(constraints: list[Any]) -> str:
 
 
 def _one_type_text(constraint: Any) -> str:
-    if isinstance(constraint, StrOptions):
-        return "{" + ", ".join(repr(option) for option in sorted(constraint.options)) + "}"
+    if isinstance(constraint, OneOf):
+        return "{" + ", ".join(map(repr, constraint.options)) + "}"
+    if isinstance(constraint, ClassLike):
+        return f"{constraint.kind} class"
     if isinstance(constraint, Options):
         return ", ".join(str(option) for option in constraint.options)
     if isinstance(constraint, Interval):
-        number = "int" if issubclass(constraint.type, Integral) else "float"
         left = "[" if constraint.closed in ("left", "both") else "("
         right = "]" if constraint.closed in ("right", "both") else ")"
         low = "-inf" if constraint.left is None else constraint.left
         high = "inf" if constraint.right is None else constraint.right
-        return f"{number} in {left}{low}, {high}{right}"
+        return f"{_type_name(constraint.type)} in {left}{low}, {high}{right}"
     if constraint is None:
         return "None"
     if isinstance(constraint, str):
         return _TYPE_NAMES[constraint]
-    return getattr(constraint, "__name__", str(constraint))
+    return str(_type_name(constraint))

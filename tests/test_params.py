@@ -2,20 +2,25 @@
 
 import inspect
 import pickle
+import re
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
 import pytest
+import torch
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 
 from sknets import MLPClassifier, MLPRegressor
 from sknets._params import (
+    ClassLike,
     Interval,
     InvalidParameterError,
     OneOf,
     Options,
     check_parameters,
+    check_values,
     estimator,
     param,
 )
@@ -117,7 +122,7 @@ def test_docstring_of_public_estimators_has_every_parameter_once(cls):
     [
         ("size", 0, r"must be an int in the range \[1, inf\) or None. Got 0 instead"),
         ("size", 2.5, r"Got 2.5 instead"),
-        ("kind", "oval", r"must be a str among \{'\w+', '\w+'\}. Got 'oval' instead"),
+        ("kind", "oval", r"must be a str among \{'round', 'square'\}. Got 'oval' instead"),
         ("kind", None, r"Got None instead"),
         ("loud", "no", r"Got 'no' instead"),
         ("rate", -0.1, r"must be a float in the range \[0.?0?, 1.?0?\]. Got -0.1 instead"),
@@ -152,11 +157,53 @@ def test_validation_can_be_skipped_as_in_scikit_learn():
         check_parameters(Small(size=-1))
 
 
+def test_values_of_a_function_are_checked_alike():
+    constraints = {"step": [Interval(Real, 0, None, closed="neither")]}
+    check_values("walk", constraints, {"step": 1})
+    with pytest.raises(InvalidParameterError, match="The 'step' parameter of walk must be"):
+        check_values("walk", constraints, {"step": 0})
+    with config_context(skip_parameter_validation=True):
+        check_values("walk", constraints, {"step": 0})
+
+
 def test_one_of_takes_any_of_its_names():
     constraint = OneOf("a", "b")
     assert constraint.is_satisfied_by("a")
     assert not constraint.is_satisfied_by("c")
     assert not constraint.is_satisfied_by(1)
+
+
+def test_names_are_listed_in_their_order():
+    names = [f"name{i}" for i in range(20)][::-1]
+    listed = ", ".join(map(repr, names))
+    assert str(OneOf(*names)) == f"a str among {{{listed}}}"
+    assert str(pickle.loads(pickle.dumps(OneOf(*names)))) == str(OneOf(*names))
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ("rond", "'round'"),
+        ("Round", "'round'"),
+        ("SQUARED", "'square'"),
+        ("triangle", None),
+        ("", None),
+        (["round"], None),
+        (None, None),
+    ],
+)
+def test_message_suggests_a_name_that_is_close(value, hint):
+    ending = "instead." if hint is None else f"instead. Did you mean {hint}?"
+    with pytest.raises(InvalidParameterError, match=rf"Got .* {re.escape(ending)}$"):
+        check_parameters(Small(kind=value))
+
+
+def test_class_like_takes_classes_and_what_is_called_like_one():
+    constraint = ClassLike("torch.optim.Optimizer")
+    assert constraint.is_satisfied_by(torch.optim.SGD)
+    assert constraint.is_satisfied_by(partial(torch.optim.SGD, momentum=0.9))
+    assert not constraint.is_satisfied_by("sgd")
+    assert str(constraint) == "a torch.optim.Optimizer class"
 
 
 @pytest.mark.parametrize(
@@ -165,6 +212,10 @@ def test_one_of_takes_any_of_its_names():
         (Interval(Real, None, 1, closed="neither"), "float in (-inf, 1)"),
         (Options(Real, {np.inf}), "inf"),
         (callable, "callable"),
+        (ClassLike("torch.optim.Optimizer"), "torch.optim.Optimizer class"),
+        (OneOf("b", "a"), "{'b', 'a'}"),
+        (Interval(Integral, 1, None, closed="left"), "int in [1, inf)"),
+        (torch.device, "torch.device"),
         ("random_state", "int, RandomState instance or None"),
         ("array-like", "array-like"),
         ("verbose", "int or bool"),

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import torch
+from sklearn.pipeline import Pipeline
 
-from sknets._random import Stream, generator
+from sknets._params import Interval, InvalidParameterError, check_values
+from sknets._random import Stream, draw_seed, generator
+from sknets.base import NetworkEstimator
+
+CONSTRAINTS = {
+    "n_weights": [Interval(Integral, 1, None, closed="left"), None],
+    "step": [Interval(Real, 0, None, closed="neither")],
+    "random_state": ["random_state"],
+}
 
 
 def check_gradients(
@@ -17,7 +28,7 @@ def check_gradients(
     sample_weight: Any = None,
     n_weights: int | None = 200,
     step: float = 1e-5,
-    random_state: int = 0,
+    random_state: int | np.random.RandomState | None = 0,
 ) -> float:
     r"""Compare an estimator's gradient with centred differences of its loss.
 
@@ -41,7 +52,7 @@ def check_gradients(
         How many weights to check; None checks all.
     step : float, default=1e-5
         The `h` of the differences.
-    random_state : int, default=0
+    random_state : int, RandomState instance or None, default=0
         Chooses the weights.
 
     Returns
@@ -55,6 +66,8 @@ def check_gradients(
     ------
     NotFittedError
         If the estimator is not fitted.
+    InvalidParameterError
+        If it is none of sknets, or another parameter is out of its range.
 
     See Also
     --------
@@ -75,15 +88,21 @@ def check_gradients(
     >>> check_gradients(clf, X, y) < 1e-5
     True
     """
+    values = {"n_weights": n_weights, "step": step, "random_state": random_state}
+    check_values("check_gradients", CONSTRAINTS, values)
+    if not isinstance(estimator, NetworkEstimator):
+        inside = " Pass pipeline[-1] and pipeline[:-1].transform(X)."
+        raise InvalidParameterError(
+            "The 'estimator' parameter of check_gradients must be an estimator of sknets. "
+            f"Got {estimator!r} instead.{inside if isinstance(estimator, Pipeline) else ''}"
+        )
     objective = estimator._objective(X, y, sample_weight)
     weights = objective.flat.values.numpy().copy()
     gradient = objective(weights)[1]
     chosen = np.arange(len(weights))
     if n_weights is not None and n_weights < len(weights):
-        import torch
-
-        order = torch.randperm(len(weights), generator=generator(random_state, Stream.SAMPLE))
-        chosen = order[:n_weights].numpy()
+        drawing = generator(draw_seed(random_state), Stream.SAMPLE)
+        chosen = torch.randperm(len(weights), generator=drawing)[:n_weights].numpy()
     slopes = np.empty(len(chosen))
     for k, i in enumerate(chosen):
         moved = weights.copy()

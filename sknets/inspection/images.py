@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import isqrt, prod
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sknets._optional import require
-from sknets._params import InvalidParameterError
+from sknets._params import Interval, InvalidParameterError, check_values
 
-TILE_INCHES = 0.8  # width of an image in a figure of our own
-LABEL_HEIGHT = 0.3  # space for a label, as a share of the image's height
+TILE_INCHES = 0.8  # width of an image in a figure of our own, at least
+FIGURE_INCHES = 3.2  # what few images grow to fill
+MARGIN_INCHES = 0.1  # what the layout leaves around them
+LABEL_INCHES = 0.24  # space for a label
+LABEL_POINTS = 8.5  # size of a label that is not too long for it
+GRID = {name: [Interval(Integral, 1, None, closed="left")] for name in ("n_rows", "n_cols")}
 
 
 class ImagesDisplay:
@@ -78,7 +82,7 @@ class ImagesDisplay:
         n_cols: int = 10,
         ax: Any = None,
         **kwargs: Any,
-    ) -> ImagesDisplay:
+    ) -> Self:
         """Draw the first images of an array.
 
         Parameters
@@ -106,18 +110,13 @@ class ImagesDisplay:
         ImagesDisplay
             The display, drawn.
         """
-        for parameter, value in (("n_rows", n_rows), ("n_cols", n_cols)):
-            if not isinstance(value, Integral) or value < 1:
-                raise InvalidParameterError(
-                    f"The {parameter!r} parameter of ImagesDisplay must be an int in the range "
-                    f"[1, inf). Got {value!r} instead."
-                )
-        shown = as_images(images, image_shape)
+        check_values(cls.__name__, GRID, {"n_rows": n_rows, "n_cols": n_cols})
+        shown = as_images(images, image_shape, cls.__name__)
         if labels is not None:
             labels = np.asarray(labels)
             if labels.shape != (len(shown),):
                 raise InvalidParameterError(
-                    f"The 'labels' parameter of ImagesDisplay must be of shape ({len(shown)},), "
+                    f"The 'labels' parameter of {cls.__name__} must be of shape ({len(shown)},), "
                     f"one for each image. Got the shape {labels.shape} instead."
                 )
             labels = labels[: n_rows * n_cols]
@@ -134,7 +133,7 @@ class ImagesDisplay:
         n_cols: int = 10,
         ax: Any = None,
         **kwargs: Any,
-    ) -> ImagesDisplay:
+    ) -> Self:
         """Draw the first images of a data set, with the names of their classes.
 
         Parameters
@@ -156,6 +155,12 @@ class ImagesDisplay:
         ImagesDisplay
             The display, drawn.
         """
+        if not isinstance(dataset, Mapping) or not {"images", "data"} & dataset.keys():
+            raise InvalidParameterError(
+                f"The 'dataset' parameter of {cls.__name__} must be a Bunch with 'images' or "
+                f"'data'; of arrays, use {cls.__name__}.from_arrays. Got "
+                f"{type(dataset).__name__} instead."
+            )
         images = dataset["images"] if "images" in dataset else dataset["data"]
         labels = dataset.get("target")
         if isinstance(labels, list):  # of captions, which are too long
@@ -164,9 +169,7 @@ class ImagesDisplay:
             labels = np.asarray(dataset["target_names"])[labels]
         return cls.from_arrays(images, labels, n_rows=n_rows, n_cols=n_cols, ax=ax, **kwargs)
 
-    def plot(
-        self, ax: Any = None, *, text_kw: dict[str, Any] | None = None, **kwargs: Any
-    ) -> ImagesDisplay:
+    def plot(self, ax: Any = None, *, text_kw: dict[str, Any] | None = None, **kwargs: Any) -> Self:
         """Draw the images.
 
         Parameters
@@ -185,7 +188,9 @@ class ImagesDisplay:
         """
         pyplot = require("matplotlib.pyplot", extra="plot", feature="ImagesDisplay.plot")
         height, width = self.images.shape[1:3]
-        above = 0 if self.labels is None else int(np.ceil(LABEL_HEIGHT * height))
+        labels = [] if self.labels is None else [str(label) for label in self.labels]
+        tile = TILE_INCHES if ax is not None else self._tile_inches()
+        above = int(np.ceil(LABEL_INCHES / tile * width)) if labels else 0
         gap = max(1, width // 14)
         low, high = value_range(self.images)
         style = {"cmap": "gray", "vmin": low, "vmax": high, **kwargs}
@@ -195,55 +200,66 @@ class ImagesDisplay:
             images = np.clip((images - float(style["vmin"])) / span, 0, 1)
         picture = mosaic(images, self.n_cols, above=above, gap=gap)
         if ax is None:
-            inches = np.array([self.n_cols, self.n_cols * picture.shape[0] / picture.shape[1]])
-            _, ax = pyplot.subplots(figsize=TILE_INCHES * inches, layout="constrained")
+            inches = tile * self.n_cols * np.array([1, picture.shape[0] / picture.shape[1]])
+            _, ax = pyplot.subplots(figsize=inches + MARGIN_INCHES, layout="constrained")
         self.im_ = ax.imshow(picture, **style)
+        fitting = 72 * tile / (0.6 * max(map(len, labels), default=1))  # a letter is 0.6 em wide
+        where = {"ha": "center", "va": "bottom", "fontsize": min(LABEL_POINTS, fitting)}
         self.text_ = []
-        for i, label in enumerate([] if self.labels is None else self.labels):
+        for i, label in enumerate(labels):
             row, column = divmod(i, self.n_cols)
             x = column * (width + gap) + (width - 1) / 2
             y = row * (above + height + gap) + above - 0.5
-            where = {"ha": "center", "va": "bottom", "fontsize": "small", **(text_kw or {})}
-            self.text_.append(ax.text(x, y, str(label), **where))
+            self.text_.append(ax.text(x, y, label, **{**where, **(text_kw or {})}))
         ax.set_axis_off()
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
+    def _tile_inches(self) -> float:
+        """The width of an image in a figure of our own."""
+        n_rows = -(-len(self.images) // self.n_cols)
+        return max(TILE_INCHES, FIGURE_INCHES / max(self.n_cols, n_rows))
 
-def as_images(images: ArrayLike, image_shape: tuple[int, ...] | None = None) -> np.ndarray:
+
+def as_images(
+    images: ArrayLike, image_shape: tuple[int, ...] | None = None, owner: str = "ImagesDisplay"
+) -> np.ndarray:
     """Images in any of the usual shapes -> (n, height, width), or (n, height, width, 3)."""
     images = np.asarray(images)
     if images.ndim == 2:
-        shape = _shape_of_rows(images.shape[1], image_shape)
+        shape = _shape_of_rows(images.shape[1], image_shape, owner)
         images = images.reshape(len(images), *shape)
     if images.ndim == 4 and images.shape[1] in (1, 3):
         images = np.moveaxis(images, 1, -1)
     if images.ndim == 4 and images.shape[-1] == 1:
         images = images[..., 0]
     coloured = images.ndim == 4 and images.shape[-1] == 3
-    if not (images.ndim == 3 or coloured) or not images.size:
+    if not (images.ndim == 3 or coloured) or not images.size or images.dtype.kind not in "biuf":
         raise InvalidParameterError(
-            "The 'images' parameter of ImagesDisplay must be a non-empty array of shape "
+            f"The 'images' parameter of {owner} must be a non-empty array of numbers of shape "
             "(n_samples, n_pixels), (n_samples, height, width), (n_samples, channels, height, "
-            "width) or (n_samples, height, width, channels), with 1 or 3 channels. Got the shape "
-            f"{np.shape(images)} instead."
+            "width) or (n_samples, height, width, channels), with 1 or 3 channels. "
+            f"Got {images.dtype} of shape {images.shape} instead."
         )
     return images
 
 
-def _shape_of_rows(n_pixels: int, image_shape: tuple[int, ...] | None) -> tuple[int, ...]:
+def _shape_of_rows(
+    n_pixels: int, image_shape: tuple[int, ...] | None, owner: str
+) -> tuple[int, ...]:
     if image_shape is not None:
-        if len(image_shape) in (2, 3) and prod(image_shape) == n_pixels:
-            return tuple(image_shape)
+        sizes = tuple(image_shape) if np.iterable(image_shape) else ()
+        whole = all(isinstance(size, Integral) and size > 0 for size in sizes)
+        if whole and len(sizes) in (2, 3) and prod(sizes) == n_pixels:
+            return sizes
     else:
         for channels in (1, 3):
             side = isqrt(n_pixels // channels)
             if channels * side**2 == n_pixels:
                 return (channels, side, side)
     raise InvalidParameterError(
-        "The 'image_shape' parameter of ImagesDisplay must be (height, width) or (channels, "
-        f"height, width) of {n_pixels} values in all; None is for squares. Got {image_shape!r} "
-        "instead."
+        f"The 'image_shape' parameter of {owner} must be (height, width) or (channels, height, "
+        f"width) of {n_pixels} values in all; None is for squares. Got {image_shape!r} instead."
     )
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-from sklearn.utils.validation import check_is_fitted
+from typing import Any, Self
 
 from sknets._optional import require
+from sknets.inspection._fitted import having
 
 
 class LossCurveDisplay:
@@ -31,7 +30,7 @@ class LossCurveDisplay:
     ax_ : matplotlib Axes
         Where the losses are.
     score_ax_ : matplotlib Axes or None
-        Where the validation score is.
+        Where validation scores are, those of all displays on the same axes.
     figure_ : matplotlib Figure
         The figure.
     lines_ : list of matplotlib Line2D
@@ -69,13 +68,15 @@ class LossCurveDisplay:
     @classmethod
     def from_estimator(
         cls, estimator: Any, *, name: str | None = None, ax: Any = None, **kwargs: Any
-    ) -> LossCurveDisplay:
+    ) -> Self:
         """Draw the loss curve of a fitted estimator.
 
         Parameters
         ----------
-        estimator : fitted estimator of sknets
-            With a ``loss_curve_``, and with ``history_`` for the validation part.
+        estimator : fitted estimator
+            With a ``loss_curve_``, as sknets' and scikit-learn's perceptrons have, and with
+            sknets' ``history_`` for the validation part; or a Pipeline that ends with one, or a
+            search for one.
         name : str, default=None
             What the legend calls it; its class by default.
         ax : matplotlib Axes, default=None
@@ -88,7 +89,7 @@ class LossCurveDisplay:
         display : LossCurveDisplay
             The display, drawn.
         """
-        check_is_fitted(estimator, "loss_curve_")
+        estimator = having("loss_curve_", estimator, cls.__name__)
         history = getattr(estimator, "history_", [])
         held_out = {
             key: [record[key] for record in history if key in record]
@@ -102,7 +103,7 @@ class LossCurveDisplay:
         )
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, ax: Any = None, **kwargs: Any) -> LossCurveDisplay:
+    def plot(self, ax: Any = None, **kwargs: Any) -> Self:
         """Draw the curves.
 
         Parameters
@@ -120,27 +121,34 @@ class LossCurveDisplay:
         pyplot = require("matplotlib.pyplot", extra="plot", feature="LossCurveDisplay.plot")
         if ax is None:
             _, ax = pyplot.subplots()
-        prefix = f"{self.name}: " if self.name else ""
-        self.lines_ = self._draw(ax, self.train_loss, f"{prefix}training loss", **kwargs)
-        if self.valid_loss is not None:
-            style = {"linestyle": "--", "color": self.lines_[0].get_color(), **kwargs}
-            self.lines_ += self._draw(ax, self.valid_loss, f"{prefix}validation loss", **style)
+            ax.locator_params(axis="x", integer=True)
         ax.set(xlabel="Epoch", ylabel="Loss")
-        self.score_ax_ = None
-        handles = ax.get_lines()
+        self.ax_, self.score_ax_, self.figure_ = ax, _axes_on_top_of(ax), ax.figure
+        self.lines_ = self._draw(ax, self.train_loss, "training loss", kwargs)
+        style = {"color": self.lines_[0].get_color(), **kwargs}
+        if self.valid_loss is not None:
+            dashed = {"linestyle": "--", **style}
+            self.lines_ += self._draw(ax, self.valid_loss, "validation loss", dashed)
         if self.valid_score is not None:
-            self.score_ax_ = ax.twinx()
+            self.score_ax_ = self.score_ax_ or ax.twinx()
             self.score_ax_.set_ylabel("Validation score")
-            style = {"linestyle": ":", "color": "gray", **kwargs}
-            scores = self._draw(
-                self.score_ax_, self.valid_score, f"{prefix}validation score", **style
-            )
-            self.lines_ += scores
-            handles = [*handles, *scores]
-        ax.legend(handles=handles)
-        self.ax_, self.figure_ = ax, ax.figure
+            dotted = {"linestyle": ":", **style}
+            self.lines_ += self._draw(self.score_ax_, self.valid_score, "validation score", dotted)
+        if self.score_ax_ is None:
+            ax.legend()
+        else:  # between losses that fall and scores that rise
+            handles = [*ax.get_lines(), *self.score_ax_.get_lines()]
+            ax.legend(handles=handles, loc="center right")
         return self
 
-    @staticmethod
-    def _draw(ax: Any, values: Sequence[float], label: str, **kwargs: Any) -> list[Any]:
-        return ax.plot(range(1, len(values) + 1), values, **{"label": label, **kwargs})
+    def _draw(self, ax: Any, values: Sequence[float], what: str, style: dict) -> list[Any]:
+        label = f"{self.name}: {what}" if self.name else what
+        marker = "o" if len(values) == 1 else None  # a line of one point is not seen
+        style = {"label": label, "marker": marker, **style}
+        return ax.plot(range(1, len(values) + 1), values, **style)
+
+
+def _axes_on_top_of(ax: Any) -> Any:
+    """Where an earlier display has its scores, if there was one."""
+    siblings = ax.get_shared_x_axes().get_siblings(ax)
+    return next((s for s in siblings if s is not ax and s.bbox.bounds == ax.bbox.bounds), None)

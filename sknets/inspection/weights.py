@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from sknets.inspection.images import ImagesDisplay, as_images
+from sknets.inspection._fitted import having
+from sknets.inspection.images import ImagesDisplay
 
 
 class WeightsDisplay(ImagesDisplay):
@@ -63,16 +63,16 @@ class WeightsDisplay(ImagesDisplay):
         n_cols: int = 10,
         ax: Any = None,
         **kwargs: Any,
-    ) -> WeightsDisplay:
+    ) -> Self:
         """Draw the first-layer weights of a fitted estimator.
 
         Parameters
         ----------
         estimator : fitted estimator
             With ``coefs_``, the first of shape (n_features, n_units), as sknets' and
-            scikit-learn's perceptrons have.
+            scikit-learn's perceptrons have; or a Pipeline that ends with one, or a search for one.
         image_shape : tuple, default=None
-            (height, width) of an input; None takes it to be square.
+            (height, width) or (channels, height, width) of an input; None takes it to be square.
         n_rows : int, default=5
             Rows of units, at most.
         n_cols : int, default=10
@@ -87,18 +87,21 @@ class WeightsDisplay(ImagesDisplay):
         display : WeightsDisplay
             The display, drawn.
         """
-        check_is_fitted(estimator)
-        weights = as_images(estimator.coefs_[0].T, image_shape)[: n_rows * n_cols]
-        labels = None
-        classes = getattr(estimator, "classes_", None)
-        if len(estimator.coefs_) == 1 and classes is not None and len(classes) == len(weights):
-            labels = np.asarray(classes)
-        display = cls(weights, labels=labels, n_cols=min(n_cols, len(weights)))
-        return display.plot(ax=ax, **kwargs)
+        estimator = having("coefs_", estimator, cls.__name__)
+        weights = estimator.coefs_[0].T
+        classes = getattr(estimator, "classes_", ())
+        templates = len(estimator.coefs_) == 1 and len(classes) == len(weights)
+        return cls.from_arrays(
+            weights,
+            classes if templates else None,
+            image_shape=image_shape,
+            n_rows=n_rows,
+            n_cols=n_cols,
+            ax=ax,
+            **kwargs,
+        )
 
-    def plot(
-        self, ax: Any = None, *, text_kw: dict[str, Any] | None = None, **kwargs: Any
-    ) -> WeightsDisplay:
+    def plot(self, ax: Any = None, *, text_kw: dict[str, Any] | None = None, **kwargs: Any) -> Self:
         """Draw the weights.
 
         Parameters

@@ -66,6 +66,23 @@ def test_labels_are_written_over_their_images():
     assert height < y < 2 * height
 
 
+@pytest.mark.parametrize("n_cols", [1, 3, 7])
+@pytest.mark.parametrize("shape", [(6, 6), (2, 18), (18, 2)])
+@pytest.mark.parametrize("label", ["7", "ankle boot", "the rarest of birds"])
+def test_labels_have_room_between_the_images(n_cols, shape, label):
+    display = ImagesDisplay.from_arrays(GREY.reshape(7, *shape), [label] * 7, n_cols=n_cols)
+    display.figure_.canvas.draw()
+    to_pixels = display.ax_.transData.transform
+    gap = (display.im_.get_array().shape[1] + 1) // n_cols - shape[1]
+    for i, text in enumerate(display.text_):
+        box = text.get_window_extent()
+        (left, _), (right, _) = to_pixels([text.get_position(), (shape[1] + gap, 0)])
+        assert box.width < right - to_pixels((0, 0))[0], "labels touch"
+        if i >= n_cols:  # the image above ends where the labels of this row begin
+            above = display.text_[i - n_cols].get_position()[1] + shape[0]
+            assert box.y1 < to_pixels((left, above))[1], "a label covers an image"
+
+
 def test_without_labels_nothing_is_written():
     assert ImagesDisplay.from_arrays(GREY).text_ == []
 
@@ -155,9 +172,13 @@ def test_real_images_are_drawn(loader, data_home):
         (GREY.reshape(7, 36)[:, :35], {}, "'image_shape' .* of 35 values .* Got None instead"),
         (GREY.reshape(7, 36), {"image_shape": (5, 7)}, r"'image_shape' .* Got \(5, 7\) instead"),
         (GREY.reshape(7, 36), {"image_shape": (36,)}, r"'image_shape' .* Got \(36,\) instead"),
-        (GREY[0, 0], {}, r"'images' .* Got the shape \(6,\) instead"),
-        (COLOUR[..., :2], {}, r"'images' .* Got the shape \(7, 6, 6, 2\) instead"),
-        (GREY[:0], {}, r"'images' .* non-empty .* Got the shape \(0, 6, 6\) instead"),
+        (GREY.reshape(7, 36), {"image_shape": 6}, "'image_shape' .* Got 6 instead"),
+        (GREY.reshape(7, 36), {"image_shape": (-6, -6)}, "'image_shape' .* Got "),
+        (GREY.reshape(7, 36), {"image_shape": (6.0, 6.0)}, "'image_shape' .* Got "),
+        (GREY[0, 0], {}, r"'images' .* Got uint8 of shape \(6,\) instead"),
+        (COLOUR[..., :2], {}, r"'images' .* Got uint8 of shape \(7, 6, 6, 2\) instead"),
+        (GREY[:0], {}, r"'images' .* non-empty .* Got uint8 of shape \(0, 6, 6\) instead"),
+        (GREY.astype(str), {}, r"'images' .* of numbers .* Got <U3 of shape \(7, 6, 6\) instead"),
         (GREY, {"labels": "abc"}, r"'labels' .* of shape \(7,\).* Got the shape \(\) instead"),
         (GREY, {"labels": [1, 2]}, r"'labels' .* of shape \(7,\).* Got the shape \(2,\) instead"),
         (GREY, {"n_rows": 0}, r"'n_rows' .* int in the range \[1, inf\)\. Got 0 instead"),
@@ -167,6 +188,12 @@ def test_real_images_are_drawn(loader, data_home):
 def test_what_cannot_be_drawn_is_refused(images, options, message):
     with pytest.raises(ValueError, match=f"The {message}"):
         ImagesDisplay.from_arrays(images, **options)
+
+
+@pytest.mark.parametrize("dataset", [(GREY, None), Bunch(target=[0])])
+def test_dataset_without_images_is_refused(dataset):
+    with pytest.raises(ValueError, match=r"The 'dataset' parameter .* use ImagesDisplay\.from_arr"):
+        ImagesDisplay.from_dataset(dataset)
 
 
 def test_missing_matplotlib_is_named(monkeypatch):

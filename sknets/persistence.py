@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 
 from sknets import _container
 from sknets._params import check_parameters
+from sknets.base.held import declared_state
 
 __all__ = ["load", "save"]
 
@@ -24,7 +25,8 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> None:
     Parameters
     ----------
     estimator : estimator of sknets
-        Fitted or not. Estimators among its parameters are saved with it.
+        Fitted or not. Estimators among its parameters are saved with it; callbacks, metadata
+        requests and attributes set by hand are not.
     path : str or path
         The file, which is replaced if it is there.
 
@@ -33,6 +35,8 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> None:
     TypeError
         If the estimator is not one of sknets, or a parameter is not a plain value: a callable, a
         module, an optimiser's class. Those can be pickled.
+    OSError
+        If the file cannot be written.
     ImportError
         If safetensors is not installed.
 
@@ -78,8 +82,8 @@ def load(path: str | os.PathLike) -> Any:
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
+    OSError
+        If there is no such file, or it cannot be read.
     ValueError
         If it is not a file of sknets, is damaged, or does not fit together.
     ImportError
@@ -95,7 +99,7 @@ def load(path: str | os.PathLike) -> Any:
     >>> load("no_such_file.sknets")
     Traceback (most recent call last):
         ...
-    FileNotFoundError: There is no file 'no_such_file.sknets'.
+    FileNotFoundError: [Errno 2] No such file or directory: 'no_such_file.sknets'
     """
     tree = _container.read(path, _decode)
     try:
@@ -112,13 +116,12 @@ def _described(estimator: Any) -> dict[str, Any]:
     name = kind.__name__
     if _known().get(name) is not kind:
         raise TypeError(
-            f"save writes estimators of sknets, got {name}. A Pipeline of them goes through skops."
+            f"save writes estimators of sknets, got {kind.__module__}.{kind.__qualname__}. "
+            "A Pipeline of them goes through skops."
         )
-    parameters = estimator.get_params(deep=False)
-    state = {k: v for k, v in estimator.__getstate__().items() if k not in parameters}
-    state.pop("_sklearn_version", None)
-    state.pop("_skl_callbacks", None)
-    return {"estimator": name, "parameters": parameters, "state": state}
+    declared = _declared(type(estimator))
+    state = {k: v for k, v in estimator.__getstate__().items() if k in declared}
+    return {"estimator": name, "parameters": estimator.get_params(deep=False), "state": state}
 
 
 def _rebuilt(tree: dict[str, Any]) -> BaseEstimator:
@@ -126,18 +129,23 @@ def _rebuilt(tree: dict[str, Any]) -> BaseEstimator:
     cls: Any = _known()[tree["estimator"]]
     estimator: Any = cls(**tree["parameters"])
     check_parameters(estimator)
-    state = dict(tree["state"])
-    strange = [k for k in state if not k.startswith("_") and not k.endswith("_")]
-    strange += [k for k in state if k.startswith("__") or hasattr(cls, k)]
-    if strange:
-        raise ValueError(f"{strange[0]!r} is not something that {cls.__name__} learns")
-    history = state.get("history_", [])
-    if not all(isinstance(record, dict) for record in history):
+    declared, state = _declared(cls), tree["state"]
+    for name, value in state.items():
+        if name not in declared:
+            raise ValueError(f"{name!r} is not something that {cls.__name__} learns")
+        if not isinstance(value, declared[name]):
+            raise ValueError(f"its {name!r} is not a {declared[name].__name__}")
+    if not all(isinstance(record, dict) for record in state.get("history_", [])):
         raise ValueError("its history is not one of records")
     estimator.__setstate__({**estimator.get_params(deep=False), **state})
     if hasattr(estimator, "module_"):  # what cannot predict is not whole
         estimator._outputs(np.zeros((1, estimator.n_features_in_)))
     return estimator
+
+
+def _declared(cls: type) -> dict[str, type]:
+    """What an estimator of a class holds beside its parameters, and the type of each."""
+    return {"_sklearn_output_config": dict, **declared_state(cls)}  # the first by set_output
 
 
 def _encode(value: Any) -> Any:

@@ -2,10 +2,12 @@
 
 import json
 import pickle
+import re
 import struct
 
 import numpy as np
 import pytest
+import sklearn.neural_network
 import torch
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_iris
@@ -113,13 +115,49 @@ def test_parameters_set_after_fit_change_nothing_that_was_learnt(tmp_path):
 
 @pytest.mark.parametrize("other", [StandardScaler(), make_pipeline(StandardScaler())])
 def test_other_estimators_are_refused(tmp_path, other):
-    with pytest.raises(TypeError, match="save writes estimators of sknets, got"):
+    with pytest.raises(TypeError, match="save writes estimators of sknets, got sklearn"):
         save(other, tmp_path / "net.sknets")
 
 
-def test_missing_file_is_said_to_be_missing(tmp_path):
-    with pytest.raises(FileNotFoundError, match="There is no file"):
-        load(tmp_path / "none.sknets")
+def test_twin_is_refused_by_its_full_name(tmp_path):
+    message = r"got sklearn\.neural_network\._multilayer_perceptron\.MLPClassifier\."
+    with pytest.raises(TypeError, match=message):
+        save(sklearn.neural_network.MLPClassifier(), tmp_path / "net.sknets")
+
+
+def test_what_is_neither_a_parameter_nor_learnt_stays_behind(tmp_path):
+    clf = MLPClassifier(3, max_iter=2, random_state=0).fit(X, y)
+    clf.note_, clf._note, clf.note = "by hand", [1], {2}
+    save(clf, tmp_path / "net.sknets")
+    loaded = load(tmp_path / "net.sknets")
+    assert vars(clf).keys() - vars(loaded).keys() == {"note_", "_note", "note"}
+    assert_array_equal(loaded.predict(X), clf.predict(X))
+
+
+def test_set_output_survives(tmp_path):
+    pytest.importorskip("pandas")
+    clf = MLPClassifier(3, max_iter=2, random_state=0).set_output(transform="pandas").fit(X, y)
+    save(clf, tmp_path / "net.sknets")
+    assert load(tmp_path / "net.sknets").transform(X).equals(clf.transform(X))
+
+
+@pytest.mark.parametrize(
+    ("name", "error"), [("none.sknets", FileNotFoundError), (".", IsADirectoryError)]
+)
+def test_load_names_the_path_that_it_cannot_read(tmp_path, name, error):
+    path = tmp_path / name
+    with pytest.raises(error, match=re.escape(f"{str(path)!r}")):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "error"), [("missing/net.sknets", FileNotFoundError), (".", IsADirectoryError)]
+)
+def test_save_names_the_path_that_it_cannot_write(tmp_path, name, error):
+    path = tmp_path / name
+    with pytest.raises(error, match=f"{re.escape(repr(str(path)))}$"):
+        save(MLPClassifier(), path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("content", [b"", b"not a network", bytes(1000), b"\xff" * 100])
@@ -160,12 +198,36 @@ def _ask_for_a_huge_network(tree):
     entry(tree, "state", "_shape", "hidden_layer_sizes")[1] = {"tuple": [10**9, 10**9]}
 
 
+def _add_to_the_state(tree, name, value):
+    entry(tree, "state")[1]["dict"].append([name, value])
+
+
 def _shadow_a_method(tree):
-    entry(tree, "state")[1]["dict"].append(["_fit", "boo"])
+    _add_to_the_state(tree, "_fit", "boo")
 
 
 def _shadow_the_class(tree):
-    entry(tree, "state")[1]["dict"].append(["__class__", "boo"])
+    _add_to_the_state(tree, "__class__", "boo")
+
+
+def _shadow_a_property(tree):
+    _add_to_the_state(tree, "coefs_", {"list": []})
+
+
+def _set_a_parameter_by_the_state(tree):
+    _add_to_the_state(tree, "solver", "boo")
+
+
+def _set_what_no_fit_sets(tree):
+    _add_to_the_state(tree, "_doc_link_template", "boo")
+
+
+def _add_callbacks(tree):
+    _add_to_the_state(tree, "_skl_callbacks", {"list": []})
+
+
+def _replace_the_network(tree):
+    _add_to_the_state(tree, "module_", "boo")
 
 
 def _add_a_parameter(tree):
@@ -182,6 +244,10 @@ def _drop_the_weights(tree):
 
 def _invent_a_target(tree):
     entry(tree, "state", "_target_kind")[1] = "zzz"
+
+
+def _invent_a_seed(tree):
+    entry(tree, "state", "_seed")[1] = "zzz"
 
 
 def _invent_a_history(tree):
@@ -204,10 +270,16 @@ def _invent_a_kind(tree):
         _ask_for_a_huge_network,
         _shadow_a_method,
         _shadow_the_class,
+        _shadow_a_property,
+        _set_a_parameter_by_the_state,
+        _set_what_no_fit_sets,
+        _add_callbacks,
+        _replace_the_network,
         _add_a_parameter,
         _break_a_parameter,
         _drop_the_weights,
         _invent_a_target,
+        _invent_a_seed,
         _invent_a_history,
         _invent_snapshots,
         _invent_a_kind,

@@ -3,50 +3,96 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import joblib
+import numpy as np
 
 from sknets import _container
 from sknets._state import to_arrays, to_tensors
 from sknets._training.trainer import Trainer
 
+SEPARATORS = (os.sep, os.altsep or os.sep)
 
-def fingerprint(name: str, parameters: dict[str, Any], data: Any) -> dict[str, str]:
-    """What tells one fit from another: the estimator, its parameters, and the data."""
+
+def is_folder(path: str | os.PathLike) -> bool:
+    """Whether a path names a folder: it is one, or ends as one does."""
+    return os.path.isdir(path) or os.fspath(path).endswith(SEPARATORS)
+
+
+def file_of(path: str | os.PathLike, identity: dict[str, Any]) -> str:
+    """The file of a fit: the path itself, or in a folder the one that its fingerprint names.
+
+    Where equal fits run at once, each writes whole files of the same training, and the last one
+    stays: what is read is never a mixture.
+    """
+    if not is_folder(path):
+        return os.fspath(path)
+    return os.path.join(path, f"{identity['estimator']}-{joblib.hash(identity)}.checkpoint")
+
+
+def fingerprint(name: str, parameters: dict[str, Any], data: Any, start: Any) -> dict[str, Any]:
+    """What tells one fit from another: estimator, parameters, data, weights that it starts from."""
+    with np.printoptions(threshold=sys.maxsize, floatmode="unique"):  # arrays to the last bit
+        described = {key: repr(value) for key, value in parameters.items()}
     return {
         "estimator": name,
-        "parameters": joblib.hash(sorted((k, repr(v)) for k, v in parameters.items())),
+        "parameters": described,
         "data": joblib.hash(data, coerce_mmap=True),
+        "start": joblib.hash(start),
     }
 
 
-def read(path: str, expected: dict[str, str]) -> dict[str, Any] | None:
-    """The state in a checkpoint, or None where there is none yet.
+def read(path: str | os.PathLike, identity: dict[str, Any]) -> dict[str, Any] | None:
+    """The state in the file of a fit, or None where there is none yet.
 
     Raises
     ------
     ValueError
         If the file is damaged, or of another fit.
     """
-    if not os.path.exists(path):
+    file = file_of(path, identity)
+    if not os.path.exists(file):
         return None
-    state = _container.read(path)
-    found = state.get("fingerprint", {})
-    different = [part for part, value in expected.items() if found.get(part) != value]
-    if different:
+    state = _container.read(file)
+    found = state.get("fingerprint")
+    if not isinstance(found, dict) or _kinds(found) != _kinds(identity):
+        raise ValueError(f"checkpoint={file!r} is a file of another kind than a checkpoint.")
+    if found != identity:
         raise ValueError(
-            f"checkpoint={path!r} belongs to another fit: its {' and '.join(different)} "
-            f"{'differs' if len(different) == 1 else 'differ'}. Delete the file, or give each fit "
-            "a checkpoint of its own."
+            f"checkpoint={file!r} belongs to another fit: {_difference(found, identity)}. Delete "
+            "the file, or name a folder, in which each fit keeps a file of its own."
         )
     return state
 
 
-def write(path: str, identity: dict[str, str], seed: int, net: Trainer) -> None:
+def _kinds(parts: dict[str, Any]) -> dict[str, type]:
+    return {name: type(part) for name, part in parts.items()}
+
+
+def _difference(then: dict[str, Any], now: dict[str, Any]) -> str:
+    """How one fit differs from another, in words."""
+    if then["estimator"] != now["estimator"]:
+        return f"its estimator is {then['estimator']}"
+    old, new = then["parameters"], now["parameters"]
+    changed = [
+        f"{name} was {old.get(name, 'absent')}, is {new.get(name, 'absent')}"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
+    found = [f"its parameters differ ({'; '.join(changed)})"] if changed else []
+    if then["data"] != now["data"]:
+        found.append("its data differs")
+    if then["start"] != now["start"]:
+        found.append("the weights that it starts from differ")
+    return " and ".join(found)
+
+
+def write(path: str | os.PathLike, identity: dict[str, Any], seed: int, net: Trainer) -> None:
     """Write the state at the end of an epoch."""
     _container.write(
-        path,
+        file_of(path, identity),
         {
             "fingerprint": identity,
             "seed": seed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -34,6 +34,15 @@ class HeldNetwork(BaseEstimator, ABC):
     n_outputs_: int
     device: Any
     _shape: dict[str, Any]  # the parameters that _build read at the last fit
+
+    # What a fit sets, or a pickle holds, beside the documented attributes: see `declared_state`.
+    _fit_state: ClassVar[dict[str, type]] = {
+        "module_": nn.Module,
+        "_module_state": dict,  # in a pickle, of module_
+        "history_": list,  # of which skorch's History is one
+        "_shape": dict,
+        "_snapshots": list,
+    }
 
     # -- what a family or a role supplies
 
@@ -177,6 +186,7 @@ class HeldNetwork(BaseEstimator, ABC):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
         arrays = state.pop("_module_state", None)
         super().__setstate__(state)
         if arrays is not None:
@@ -184,6 +194,20 @@ class HeldNetwork(BaseEstimator, ABC):
             self.module_ = self._module_with(to_tensors(arrays)).eval()
             with suppress(ValueError):  # a device that this machine lacks: stay on the CPU
                 self.module_.to(resolve_device(self.device))
+
+
+def declared_state(cls: type) -> dict[str, type]:
+    """What a fit sets on an estimator, and the type of each.
+
+    A class declares what its own methods set: what users may read in ``_fitted_attributes``, with
+    its sentence, and the rest in ``_fit_state``, with its type. Properties are not state.
+    """
+    declared: dict[str, type] = {}
+    for base in reversed(cls.__mro__):
+        declared |= dict.fromkeys(vars(base).get("_fitted_attributes", {}), object)
+    for base in reversed(cls.__mro__):
+        declared |= vars(base).get("_fit_state", {})
+    return {k: v for k, v in declared.items() if not isinstance(getattr(cls, k, None), property)}
 
 
 def filled(module: nn.Module, state: dict[str, Tensor]) -> nn.Module:

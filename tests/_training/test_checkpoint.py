@@ -1,12 +1,15 @@
 """A killed fit goes on from its file and ends at the bits that it would have had."""
 
 import json
+import os
 import pickle
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 import safetensors
@@ -15,7 +18,8 @@ from numpy.testing import assert_array_equal
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 
-from sknets import MLPClassifier, MLPRegressor
+from sknets import MLPClassifier, MLPRegressor, _container, save
+from sknets._training import checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # few epochs on purpose
 
@@ -226,35 +230,64 @@ def test_regressor_resumes(path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "data", "part"),
+    ("settings", "data", "difference"),
     [
-        ({"alpha": 0.01}, (X, y), "its parameters differs"),
-        ({"random_state": 1}, (X, y), "its parameters differs"),
-        ({"max_iter": 9}, (X, y), "its parameters differs"),
+        ({"alpha": 0.01}, (X, y), "its parameters differ (alpha was 0.0001, is 0.01)"),
+        ({"random_state": 1}, (X, y), "its parameters differ (random_state was 0, is 1)"),
+        ({"random_state": None}, (X, y), "its parameters differ (random_state was 0, is absent)"),
+        (
+            {"solver": "sgd", "max_iter": 9},
+            (X, y),
+            "its parameters differ (max_iter was 8, is 9; solver was 'adam', is 'sgd')",
+        ),
         ({}, (X + 1e-12, y), "its data differs"),
         ({}, (X[::-1].copy(), y), "its data differs"),
         ({}, (X, y[::-1].copy()), "its data differs"),
         ({}, (X, y, WEIGHT), "its data differs"),
         ({}, (X.astype(np.float32), y), "its data differs"),
-        ({"alpha": 0.01}, (X, y, WEIGHT), "its parameters and data differ"),
+        (
+            {"alpha": 0.01},
+            (X, y, WEIGHT),
+            "its parameters differ (alpha was 0.0001, is 0.01) and its data differs",
+        ),
     ],
-    ids=["alpha", "seed", "max_iter", "X", "order", "y", "weight", "dtype", "both"],
+    ids=["alpha", "seed", "None", "two", "X", "order", "y", "weight", "dtype", "both"],
 )
-def test_checkpoint_of_another_fit_is_an_error(path, settings, data, part):
+@pytest.mark.global_state("numpy random state")
+def test_checkpoint_of_another_fit_is_an_error(path, settings, data, difference):
     killed(path, 3)
     net = classifier(checkpoint=path, **settings)
-    with pytest.raises(ValueError, match=part) as caught:
+    with pytest.raises(ValueError, match="belongs to another fit") as caught:
         net.fit(*data)
-    assert path in str(caught.value)
-    assert "Delete the file, or give each fit a checkpoint of its own" in str(caught.value)
+    assert str(caught.value) == (
+        f"checkpoint={path!r} belongs to another fit: {difference}. Delete the file, or name a "
+        "folder, in which each fit keeps a file of its own."
+    )
     assert not hasattr(net, "module_")
+
+
+def test_warm_start_from_other_weights_is_an_error(path):
+    first = classifier(warm_start=True).fit(X, y)
+    killed(path, 3, warm_start=True)
+    with pytest.raises(ValueError, match="another fit: the weights that it starts from differ"):
+        first.set_params(checkpoint=path).fit(X, y)
+
+
+@pytest.mark.parametrize("n", [3, 3000])
+def test_arrays_among_the_parameters_differ_by_their_last_bit(n):
+    array = np.linspace(0, 1, n)
+    found = [
+        checkpoint.fingerprint("Net", {"a": a}, None, None)
+        for a in (array, array.copy(), np.nextafter(array, 2))
+    ]
+    assert found[0] == found[1] != found[2]
 
 
 def test_checkpoint_of_another_estimator_is_an_error(path):
     killed(path, 3)
     settings = {"batch_size": 16, "max_iter": 8, "random_state": 0, "checkpoint": path}
     net = MLPRegressor(hidden_layer_sizes=(6,), **settings)
-    with pytest.raises(ValueError, match="its estimator"):
+    with pytest.raises(ValueError, match="another fit: its estimator is MLPClassifier"):
         net.fit(X, y)
 
 
@@ -288,12 +321,103 @@ def test_random_state_instance_resumes_in_another_process(path):
     assert_same_fit(resumed, classifier(random_state=np.random.RandomState(7)).fit(X, y))
 
 
-def test_clones_in_a_search_never_resume_each_others_run(path):
+def test_clones_in_a_search_do_not_share_a_file(path):
     search = GridSearchCV(
         classifier(checkpoint=path, max_iter=2), {"alpha": [0.1, 0.2]}, cv=2, error_score="raise"
     )
     with pytest.raises(ValueError, match="belongs to another fit"):
         search.fit(X, y)
+
+
+# -- a folder
+
+
+def epochs_in(folder):
+    """How many epochs each of the fits in a folder has behind it."""
+    return sorted(len(_container.read(file)["history"]) for file in folder.iterdir())
+
+
+@pytest.mark.parametrize("kind", [str, Path, "{}/".format])
+def test_fits_in_a_folder_resume_each_from_its_own_file(tmp_path, kind):
+    alphas = (0.1, 0.2)
+    for alpha in alphas:
+        killed(kind(tmp_path), 5, alpha=alpha)
+    assert epochs_in(tmp_path) == [5, 5]
+    for alpha in alphas:
+        net = classifier(checkpoint=kind(tmp_path), alpha=alpha, callbacks=[Kill(3)])
+        assert_same_fit(net.fit(X, y), classifier(alpha=alpha).fit(X, y))
+    assert epochs_in(tmp_path) == [8, 8]
+
+
+def test_folder_is_made_where_the_path_ends_as_one(tmp_path):
+    classifier(checkpoint=f"{tmp_path}/new/runs/").fit(X, y)
+    (file,) = (tmp_path / "new" / "runs").iterdir()
+    assert file.name.startswith("MLPClassifier-")
+    assert file.suffix == ".checkpoint"
+
+
+def test_calls_of_a_warm_start_have_files_of_their_own(tmp_path):
+    settings = {"warm_start": True, "tol": 0.0}
+    whole = classifier(**settings).fit(X, y).fit(X, y)
+    net = classifier(checkpoint=tmp_path, **settings).fit(X, y)
+    with pytest.raises(Killed):
+        net.set_params(callbacks=[Kill(12)]).fit(X, y)
+    again = classifier(checkpoint=tmp_path, callbacks=[Kill(3)], **settings).fit(X, y)
+    assert_same_fit(again.fit(X, y), whole)
+    assert epochs_in(tmp_path) == [8, 16]
+
+
+def test_random_states_in_a_folder_are_told_apart_by_their_seeds(tmp_path):
+    for seed in (1, 2):
+        killed(tmp_path, 5, random_state=np.random.RandomState(seed))
+    for seed in (1, 2):
+        random_state = np.random.RandomState(seed)
+        resumed = classifier(
+            checkpoint=tmp_path, random_state=random_state, callbacks=[Kill(3)]
+        ).fit(X, y)
+        whole = classifier(random_state=np.random.RandomState(seed)).fit(X, y)
+        assert_same_fit(resumed, whole)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.global_state("numpy random state")
+def test_folder_needs_a_seed(tmp_path):
+    net = classifier(checkpoint=tmp_path, random_state=None)
+    message = "'random_state' parameter of MLPClassifier an int. Got None instead"
+    with pytest.raises(ValueError, match=message):
+        net.fit(X, y)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_equal_fits_at_once_share_a_whole_file(tmp_path, backend):
+    whole = classifier().fit(X, y)
+    fits = [joblib.delayed(classifier(checkpoint=tmp_path).fit)(X, y) for _ in range(4)]
+    for net in joblib.Parallel(n_jobs=2, backend=backend)(fits):
+        assert_same_fit(net, whole)
+    assert epochs_in(tmp_path) == [8]
+    assert_same_fit(classifier(checkpoint=tmp_path, callbacks=[Kill(1)]).fit(X, y), whole)
+
+
+def search(**settings):
+    """A search over two values and two folds, in two processes."""
+    grid = {"alpha": [0.1, 0.2]}
+    return GridSearchCV(classifier(**settings), grid, cv=2, n_jobs=2, refit=False)
+
+
+def assert_same_search(a, b):
+    for name, scores in a.cv_results_.items():
+        if name.endswith("_score"):
+            assert_array_equal(scores, b.cv_results_[name], err_msg=name)
+
+
+def test_interrupted_search_resumes_to_the_same_scores(tmp_path):
+    with pytest.raises(ValueError, match="All the 4 fits failed"):
+        search(checkpoint=tmp_path, callbacks=[Kill(5)]).fit(X, y)
+    assert epochs_in(tmp_path) == [5] * 4
+    resumed = search(checkpoint=tmp_path, callbacks=[Kill(3)]).fit(X, y)  # a fresh fit would die
+    assert_same_search(resumed, search().fit(X, y))
+    assert epochs_in(tmp_path) == [8] * 4
 
 
 # -- the file
@@ -318,6 +442,14 @@ def test_damaged_checkpoint_is_one_clear_error(path, damage):
     assert not hasattr(net, "module_")
 
 
+def test_file_of_another_kind_is_left_alone(path):
+    save(classifier(), path)
+    before = Path(path).read_bytes()
+    with pytest.raises(ValueError, match="is a file of another kind than a checkpoint"):
+        classifier(checkpoint=path).fit(X, y)
+    assert Path(path).read_bytes() == before
+
+
 def test_checkpoint_leaves_no_temporary_files(path):
     killed(path, 3)
     classifier(checkpoint=path).fit(X, y)
@@ -326,7 +458,7 @@ def test_checkpoint_leaves_no_temporary_files(path):
 
 def test_checkpoint_in_a_missing_folder_is_an_error_before_training(tmp_path):
     net = classifier(checkpoint=str(tmp_path / "missing" / "training.ckpt"))
-    with pytest.raises((FileNotFoundError, ValueError), match="missing"):
+    with pytest.raises(ValueError, match=r"must be a folder, or a file in .*missing/training"):
         net.fit(X, y)
     assert not hasattr(net, "module_")
 
@@ -371,3 +503,34 @@ def test_process_killed_with_sigkill_resumes_to_the_same_bits(path, tmp_path):
     settings = {"learning_rate": "cosine", "dropout": 0.3, "tol": 0.0}
     resumed = classifier(checkpoint=path, **settings).fit(X, y)
     assert_same_fit(resumed, classifier(**settings).fit(X, y))
+
+
+SEARCH = """
+import sys
+import numpy as np
+from sklearn.model_selection import GridSearchCV
+from sknets import MLPClassifier
+
+data = np.load(sys.argv[1])
+net = MLPClassifier((6,), batch_size=16, max_iter=400, tol=0.0, n_iter_no_change=1000,
+                    random_state=0, checkpoint=sys.argv[2])
+GridSearchCV(net, {"alpha": [0.1, 0.2]}, cv=2, n_jobs=2, refit=False).fit(data["X"], data["y"])
+"""
+
+
+@pytest.mark.slow
+def test_search_killed_with_sigkill_resumes_to_the_same_scores(tmp_path):
+    folder = tmp_path / "runs"
+    np.savez(tmp_path / "data.npz", X=X, y=y)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SEARCH, str(tmp_path / "data.npz"), f"{folder}/"],
+        cwd=Path(__file__).parents[2],
+        start_new_session=True,
+    )
+    while process.poll() is None and not (folder.is_dir() and len(list(folder.glob("M*"))) == 3):
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)  # with the processes of n_jobs
+    assert process.wait() == -signal.SIGKILL
+    settings = {"max_iter": 400, "tol": 0.0, "n_iter_no_change": 1000}
+    resumed = search(checkpoint=folder, **settings).fit(X, y)
+    assert_same_search(resumed, search(**settings).fit(X, y))

@@ -9,20 +9,30 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sknets import _targets
 from sknets._data import ConvertedRows, as_array, is_converted
-from sknets._params import Interval, OneOf, estimator, param
+from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
+from sknets._targets import (
+    KINDS,
+    LossClass,
+    Targets,
+    columns,
+    dense,
+    found_targets,
+    given_targets,
+    n_targets,
+    same_classes,
+    sorted_classes,
+)
 from sknets._training import losses
 from sknets.base.estimator import NetworkEstimator
 from sknets.base.training_set import Call
@@ -34,12 +44,15 @@ class SupervisedNetwork(NetworkEstimator):
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, difficulty: Any = None) -> Any:
         """Fit the network to inputs `X` and targets `y`.
 
+        With a `checkpoint`, a fit that was killed goes on where it was; `partial_fit` keeps none.
+
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features) or torch Dataset
             The input data.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_targets)
             The targets: classes, or real numbers. None takes them from the items of a Dataset.
+            Multilabel classes may be in a sparse matrix, and are then predicted in one.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples in the loss and in the validation score.
         difficulty : array-like of shape (n_samples,), default=None
@@ -59,7 +72,7 @@ class SupervisedNetwork(NetworkEstimator):
 
     def _validated_pair(
         self, X: Any, y: Any, reset: bool, y_numeric: bool = False
-    ) -> tuple[Any, np.ndarray]:
+    ) -> tuple[Any, Any]:
         """scikit-learn's validation of inputs and targets; a Dataset's by its first item."""
         if isinstance(X, Dataset):
             X = self._dataset_rows(X, reset)
@@ -67,7 +80,6 @@ class SupervisedNetwork(NetworkEstimator):
             check_consistent_length(X, y)
             return X, y
         X, y = as_array(X), as_array(y)
-        y = y.toarray() if issparse(y) else y  # of labels
         converted = is_converted(X)
         X, y = validate_data(
             self,
@@ -91,7 +103,7 @@ def _is_stochastic(self: NetworkEstimator) -> bool:
     return True
 
 
-CLASS_LOSSES: dict[str, tuple[Callable[..., losses.Loss], Callable[..., losses.Loss]]] = {
+CLASS_LOSSES: dict[str, tuple[LossClass, LossClass]] = {
     "log_loss": (losses.SigmoidLogLoss, losses.SoftmaxLogLoss),
     "hinge": (losses.BinaryHinge, losses.MulticlassHinge),
     "squared_hinge": (partial(losses.BinaryHinge, 2), partial(losses.MulticlassHinge, 2)),
@@ -116,8 +128,8 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
     class_weight: Any = param(
         None,
         [OneOf("balanced"), dict, list, None],
-        "Weights of the classes, {class: weight}, or 'balanced' for weights inversely "
-        "proportional to class frequencies.",
+        "Weights of the classes, {class: weight}, or a list of such dicts for several targets; "
+        "'balanced' for weights inversely proportional to class frequencies.",
     )
     label_smoothing: float = param(
         0.0,
@@ -129,6 +141,7 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
         "classes_": "ndarray of shape (n_classes,) or list of ndarray: The classes of each target.",
         "out_activation_": "str: The activation of the output layer.",
     }
+    _fit_state: ClassVar[dict[str, type]] = {"_target_kind": str}
 
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
@@ -144,98 +157,99 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
                 "sklearn.utils.class_weight.compute_class_weight."
             )
 
+    @property
+    def _targets(self) -> Targets:
+        """What is known of the targets, from the plain values that are learnt of them."""
+        return KINDS[self._target_kind](self.classes_)
+
     def _loss_function(self) -> losses.Loss:
-        kind = self._target_kind
-        single, multiclass = CLASS_LOSSES[self.loss]
         settings = {"label_smoothing": self.label_smoothing} if self.loss == "log_loss" else {}
-        if kind in (_targets.BINARY, _targets.MULTILABEL):
-            return single(**settings)
-        if kind == _targets.MULTICLASS:
-            return multiclass(**settings)
-        return losses.Grouped(multiclass(**settings), tuple(len(c) for c in self.classes_))
+        return self._targets.loss(*CLASS_LOSSES[self.loss], settings)
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         X, y = self._validated_pair(X, y, reset)
         return X, _ravelled(y)
 
-    def _encode(self, y: np.ndarray, fresh: bool, classes: Any) -> np.ndarray:
-        if not fresh:
-            self._check_known(y, classes)
-        else:
-            if classes is None:
-                self._target_kind, self.classes_ = _targets.find_classes(y)
-            else:
-                self._target_kind, self.classes_ = _given_classes(y, classes)
-            self.n_outputs_ = _targets.n_outputs(self._target_kind, self.classes_)
+    def _encode(self, y: Any, fresh: bool, classes: Any) -> np.ndarray:
+        if fresh:
+            targets = found_targets(y) if classes is None else given_targets(y, classes)
+            self._target_kind, self.classes_ = targets.kind, targets.classes
+            self.n_outputs_ = targets.n_outputs
             self.out_activation_ = self._loss_function().out_activation
-        return _targets.encode(self._target_kind, self.classes_, y)
+        else:
+            self._check_known(dense(y), classes)
+        return self._targets.encode(dense(y))
 
     def _check_known(self, y: np.ndarray, classes: Any) -> None:
         """Training that goes on must see the classes it started with."""
-        if classes is not None and not _targets.same_classes(
-            _targets.sorted_classes(classes), self.classes_
-        ):
+        targets = self._targets
+        if classes is not None and not same_classes(sorted_classes(classes), targets.classes):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
-                f"{self.classes_!r}"
+                f"{targets.classes!r}"
             )
-        n_targets = y.shape[1] if y.ndim == 2 else 1
-        expected = _targets.n_targets(self._target_kind, self.classes_)
-        if n_targets != expected:
-            raise ValueError(f"y has {n_targets} targets, but {expected} in the last call.")
-        if self._target_kind == _targets.MULTIOUTPUT:
-            for column, known in zip(y.T, self.classes_, strict=True):
-                _raise_for_unknown(np.unique(column), known)
-        elif self._target_kind == _targets.MULTILABEL:
-            _raise_for_unknown(np.unique(y), np.array([0, 1]))
-        else:
+        expected = len(targets.each)
+        if n_targets(y) != expected:
+            raise ValueError(f"y has {n_targets(y)} targets, but {expected} in the last call.")
+        if self.warm_start and expected == 1:
             found = unique_labels(y)
-            if self.warm_start and set(found) != set(self.classes_):
+            if set(found) != set(targets.classes):
                 raise ValueError(
                     "warm_start can only be used where `y` has the same classes as in the "
-                    f"previous call to fit. Previously got {self.classes_}, `y` has {found}"
+                    f"previous call to fit. Previously got {targets.classes}, `y` has {found}"
                 )
-            _raise_for_unknown(found, self.classes_)
+        targets.check(y)
 
     def _weights(self, X: Any, y: Any, sample_weight: Any) -> np.ndarray | None:
         weight = super()._weights(X, y, sample_weight)
         if self.class_weight is None:
             return weight
-        if self._target_kind in (_targets.MULTILABEL, _targets.MULTIOUTPUT):
-            by_class = compute_sample_weight(self.class_weight, y)
-        else:
-            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-            by_class = weights[np.searchsorted(self.classes_, y)]
+        by_class = self._weights_by_class(dense(y))
         return by_class if weight is None else weight * by_class
 
+    def _weights_by_class(self, y: np.ndarray) -> np.ndarray:
+        """The weight of each sample's class; of several targets, the product."""
+        if self.class_weight == "balanced":
+            return compute_sample_weight("balanced", y)
+        each = self._targets.each
+        n = len(each)
+        dicts = [self.class_weight] if n == 1 else self.class_weight
+        fits = isinstance(dicts, list) and len(dicts) == n
+        if not fits or not all(isinstance(by_name, dict) for by_name in dicts):
+            allowed = "a dict {class: weight}" if n == 1 else f"a list of {n} dicts"
+            raise self._class_weight_error(f"be {allowed}, 'balanced' or None for {n} target(s)")
+        product = np.ones(len(y))
+        for by_name, classes, column in zip(dicts, each, columns(y), strict=True):
+            product *= self._weights_of(by_name, classes)[np.searchsorted(classes, column)]
+        return product
+
+    def _weights_of(self, by_name: dict[Any, Any], classes: np.ndarray) -> np.ndarray:
+        """The weight that a dict gives each class of a target: 1 unless it is named."""
+        names = classes.tolist()
+        # As in scikit-learn, a dict may name some of the classes, or all of them and more.
+        if not (by_name.keys() <= set(names) or by_name.keys() >= set(names)):
+            raise self._class_weight_error(f"have keys among the classes {classes}")
+        weights = [by_name.get(name, 1.0) for name in names]
+        if not all(isinstance(w, Real) and 0 <= float(w) < np.inf for w in weights):
+            raise self._class_weight_error("hold finite weights >= 0")
+        if not any(weights):
+            raise self._class_weight_error("give a weight > 0 to one class at least")
+        return np.array(weights, dtype=np.float64)
+
+    def _class_weight_error(self, problem: str) -> InvalidParameterError:
+        return InvalidParameterError(
+            f"The 'class_weight' parameter of {type(self).__name__} must {problem}. "
+            f"Got {self.class_weight!r} instead."
+        )
+
     def _stratify(self, target: np.ndarray) -> np.ndarray | None:
-        if self._target_kind == _targets.BINARY:
-            return target.astype(bool)
-        if self._target_kind != _targets.MULTICLASS:
-            return None
-        # Differs from scikit-learn, which stratifies two classes only: more are stratified too,
-        # unless a class is too rare for it.
-        counts = np.bincount(target)
-        counts = counts[counts > 0]
-        held_out = int(np.ceil(self.validation_fraction * len(target)))
-        possible = counts.min() >= 2 and len(counts) <= min(held_out, len(target) - held_out)
-        return target if possible else None
+        return self._targets.strata(target, int(np.ceil(self.validation_fraction * len(target))))
 
     def _score(self, target: np.ndarray, raw: Tensor, weight: np.ndarray | None) -> float:
-        predicted = self._decide(raw.cpu().numpy(), 0.0)
-        expected = _targets.decode(
-            self._target_kind,
-            self.classes_,
-            _as_scores(target, self._target_kind, self.classes_),
-            0.5,
-        )
-        right = predicted == expected
-        return np.average(right if right.ndim == 1 else right.all(axis=1), weights=weight)
+        right = self._targets.decide(raw.cpu().numpy(), 0.0) == target
+        return np.average(right.reshape(len(right), -1).all(axis=1), weights=weight)
 
-    def _decide(self, scores: np.ndarray, threshold: float) -> np.ndarray:
-        return _targets.decode(self._target_kind, self.classes_, scores, threshold)
-
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> Any:
         """Predict classes.
 
         Parameters
@@ -245,11 +259,12 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            The predicted classes.
+        y : {ndarray, sparse matrix} of shape (n_samples,) or (n_samples, n_targets)
+            The predicted classes; sparse where multilabel classes were given so to `fit`.
         """
         outputs = self._outputs(self._validated_rows(X))
-        return self._decide(outputs, 0.5 if self.loss == "log_loss" else 0.0)
+        targets = self._targets
+        return targets.labels(targets.decide(outputs, 0.5 if self.loss == "log_loss" else 0.0))
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
@@ -267,12 +282,7 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
             with an array a target in a multioutput one.
         """
         outputs = self._outputs(self._validated_rows(X))
-        if self._target_kind == _targets.MULTIOUTPUT:
-            return _targets.split(self.classes_, outputs)
-        if self._target_kind == _targets.BINARY:
-            two = np.hstack([1 - outputs, outputs])
-            return two if len(self.classes_) == 2 else np.ones_like(outputs)
-        return outputs
+        return self._targets.probabilities(outputs)
 
     @available_if(_has_probabilities)
     def predict_log_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
@@ -309,13 +319,11 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
         """
         X = self._validated_rows(X)
         if self._has_snapshots and self.loss == "log_loss":
-            scores = _link(self._outputs(X), self.out_activation_)
+            raw = _link(self._outputs(X), self.out_activation_)
         else:
             with torch.inference_mode():
-                scores = self._array(self._forward(X, self.module_), X)
-        if self._target_kind == _targets.MULTIOUTPUT:
-            return _targets.split(self.classes_, scores)
-        return scores[:, 0] if self._target_kind == _targets.BINARY else scores
+                raw = self._array(self._forward(X, self.module_), X)
+        return self._targets.scores(raw)
 
     @available_if(_is_stochastic)
     def partial_fit(
@@ -323,21 +331,30 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
     ) -> NetworkClassifier:
         """Train for one more epoch on the given data.
 
+        The optimiser goes on from the last call. A `checkpoint` is ignored; `early_stopping` and
+        a `curriculum`, which need all of the data, are not supported.
+
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The input data.
-        y : array-like of shape (n_samples,)
+        y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_targets)
             The classes.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples.
-        classes : array-like of shape (n_classes,), default=None
-            All classes of all calls. Needed at the first call, where `y` may lack some.
+        classes : array-like of shape (n_classes,) or list of them, default=None
+            All classes of all calls, for several targets those of each. Needed at the first call,
+            where `y` may lack some.
 
         Returns
         -------
         self : object
             The trained estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is not allowed, or if the loss stops being finite.
         """
         if classes is None and not hasattr(self, "module_"):
             raise ValueError("classes must be passed on the first call to partial_fit.")
@@ -374,7 +391,7 @@ class NetworkRegressor(RegressorMixin, SupervisedNetwork):
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         X, y = self._validated_pair(X, y, reset, y_numeric=True)
-        y = _ravelled(y)
+        y = dense(_ravelled(y))
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError("loss='poisson' needs y >= 0. Some values of y are negative.")
         return X, y
@@ -414,6 +431,9 @@ class NetworkRegressor(RegressorMixin, SupervisedNetwork):
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> NetworkRegressor:
         """Train for one more epoch on the given data.
 
+        The optimiser goes on from the last call. A `checkpoint` is ignored; `early_stopping` and
+        a `curriculum`, which need all of the data, are not supported.
+
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
@@ -427,6 +447,11 @@ class NetworkRegressor(RegressorMixin, SupervisedNetwork):
         -------
         self : object
             The trained estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is not allowed, or if the loss stops being finite.
         """
         return self._fit(Call(X, y, sample_weight, incremental=True))
 
@@ -445,41 +470,9 @@ REGRESSION_LOSSES: dict[str, Callable[[Any], losses.Loss]] = {
 }
 
 
-def _ravelled(y: np.ndarray) -> np.ndarray:
+def _ravelled(y: Any) -> Any:
     """One column is a vector, with scikit-learn's warning."""
-    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
-
-
-def _given_classes(y: np.ndarray, classes: Any) -> tuple[str, _targets.Classes]:
-    """Kind and classes at a first call of partial_fit, where `y` may lack some."""
-    known = _targets.sorted_classes(classes)
-    if isinstance(known, list):
-        if y.ndim != 2 or y.shape[1] != len(known):
-            raise ValueError(f"classes are of {len(known)} targets, but y has shape {y.shape}.")
-        for column, of_column in zip(y.T, known, strict=True):
-            _raise_for_unknown(np.unique(column), of_column)
-        return _targets.MULTIOUTPUT, known
-    kind, found = _targets.find_classes(y)
-    if kind in (_targets.MULTILABEL, _targets.MULTIOUTPUT):
-        return kind, found
-    _raise_for_unknown(found, known)
-    return (_targets.BINARY if len(known) <= 2 else _targets.MULTICLASS), known
-
-
-def _raise_for_unknown(found: Any, known: Any) -> None:
-    if len(np.setdiff1d(found, known)):
-        raise ValueError(
-            f"`y` has classes not in `self.classes_`. `self.classes_` has {known}. 'y' has {found}."
-        )
-
-
-def _as_scores(target: np.ndarray, kind: str, classes: Any) -> np.ndarray:
-    """Encoded targets as scores that decode to the same labels."""
-    if kind in (_targets.BINARY, _targets.MULTILABEL):
-        return target
-    if kind == _targets.MULTICLASS:
-        return np.eye(len(classes))[target]
-    return np.hstack([np.eye(len(c))[column] for c, column in zip(classes, target.T, strict=True)])
+    return column_or_1d(dense(y), warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 def _link(outputs: np.ndarray, activation: str) -> np.ndarray:

@@ -1,15 +1,22 @@
 """What classifiers and regressors add to a fit: labels, class weights, scores, targets."""
 
+import pickle
+import re
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import neural_network
+from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.svm import LinearSVC
 from skorch.callbacks import Callback
 
-from sknets import MLPClassifier, MLPRegressor
+from sknets import MLPClassifier, MLPRegressor, load, save
+from sknets._params import InvalidParameterError
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # few epochs on purpose
 
@@ -124,10 +131,51 @@ def test_every_loss_learns_every_kind_of_target(loss, target):
     assert hasattr(net, "predict_log_proba") == (loss == "log_loss")
 
 
-def test_multilabel_in_a_sparse_matrix_is_as_good_as_dense():
-    dense = MLPClassifier(**SMALL).fit(X, BITS)
-    sparse = MLPClassifier(**SMALL).fit(X, sp.csr_array(BITS))
+@pytest.mark.parametrize("container", [sp.csr_matrix, sp.csr_array, sp.csc_array, sp.coo_array])
+@pytest.mark.parametrize("settings", [{}, {"early_stopping": True}, {"class_weight": "balanced"}])
+def test_multilabel_in_a_sparse_matrix_is_as_good_as_dense(container, settings):
+    dense = MLPClassifier(**SMALL, **settings).fit(X, BITS)
+    sparse = MLPClassifier(**SMALL, **settings).fit(X, container(BITS))
     assert_array_equal(sparse.coefs_[0], dense.coefs_[0])
+    assert sparse.validation_scores_ == dense.validation_scores_
+    assert_array_equal(sparse.predict(X).toarray(), dense.predict(X))
+    assert_array_equal(sparse.predict_proba(X), dense.predict_proba(X))
+
+
+def test_multilabel_in_a_sparse_matrix_is_predicted_in_one_as_in_scikit_learn(tmp_path):
+    twin = neural_network.MLPClassifier(**SMALL).fit(X, sp.csr_array(BITS)).predict(X)
+    net = MLPClassifier(**SMALL).fit(X, sp.csr_array(BITS))
+    save(net, tmp_path / "net")
+    for ours in (net, clone(net).fit(X, sp.csr_array(BITS)), load(tmp_path / "net")):
+        predicted = pickle.loads(pickle.dumps(ours)).predict(X)
+        assert (type(predicted), predicted.dtype) == (type(twin), twin.dtype)
+        assert_array_equal(predicted.toarray(), net.predict(X).toarray())
+        assert ours.score(X, sp.csr_array(BITS)) == ours.score(X, BITS)
+    assert not sp.issparse(net.fit(X, BITS).predict(X))
+
+
+@pytest.mark.parametrize("classifier", [neural_network.MLPClassifier, MLPClassifier])
+def test_first_multilabel_target_decides_whether_predictions_are_sparse(classifier):
+    net = classifier(**SMALL | {"batch_size": "auto"})
+    net.partial_fit(X, sp.csr_array(BITS), classes=np.arange(3)).partial_fit(X, BITS)
+    assert sp.issparse(net.predict(X))
+    net = classifier(**SMALL, warm_start=True).fit(X, BITS).fit(X, sp.csr_array(BITS))
+    assert not sp.issparse(net.predict(X))
+
+
+def test_two_columns_of_numbers_come_back_as_they_were_given():
+    net = MLPClassifier(**LEARNING).fit(X, BITS + 1)
+    assert (net.predict(X) == BITS + 1).mean() > 0.9
+    assert [c.tolist() for c in net.classes_] == [[1, 2]] * 3
+
+
+@pytest.mark.parametrize("settings", [{}, {"early_stopping": True, "validation_fraction": 0.5}])
+def test_many_classes_do_not_warn_as_in_scikit_learn(settings):
+    many = np.arange(120) % 80
+    for classifier in (neural_network.MLPClassifier, MLPClassifier):
+        net = classifier(**SMALL, **settings).fit(X, many)  # a warning is an error
+        assert len(net.classes_) == 80
+        net.score(X, many)
 
 
 def test_only_class_is_always_predicted():
@@ -203,12 +251,54 @@ def test_class_weight_works_where_a_batch_lacks_a_class():
     assert len(net.loss_curve_) == 2
 
 
-@pytest.mark.parametrize("class_weight", [{7: 1.0}, {0: 1.0, 7: 2.0}, "uniform", [{0: 1}]])
-def test_wrong_class_weight_is_an_error(class_weight):
+@pytest.mark.parametrize(
+    ("target", "class_weight", "problem"),
+    [
+        (NUMBER, "uniform", "be a str among {'balanced'}, an instance of 'dict'"),
+        (NUMBER, 3, "be a str among {'balanced'}, an instance of 'dict'"),
+        (NUMBER, [{0: 1}], "be a dict {class: weight}, 'balanced' or None for 1 target(s)"),
+        (BITS, {0: 1, 1: 2}, "be a list of 3 dicts, 'balanced' or None for 3 target(s)"),
+        (SEVERAL, [{0: 1}], "be a list of 2 dicts, 'balanced' or None for 2 target(s)"),
+        (SEVERAL, [{0: 1}, 5], "be a list of 2 dicts, 'balanced' or None for 2 target(s)"),
+        (NUMBER, {7: 1.0}, "have keys among the classes [0 1 2]"),
+        (NUMBER, {0: 1.0, 7: 2.0}, "have keys among the classes [0 1 2]"),
+        (SEVERAL, [{0: 1}, {0: 1}], "have keys among the classes [2 7]"),
+        (NUMBER, {0: "much"}, "hold finite weights >= 0"),
+        (NUMBER, {0: -1.0}, "hold finite weights >= 0"),
+        (NUMBER, {0: np.nan}, "hold finite weights >= 0"),
+        (NUMBER, {0: 0, 1: 0, 2: 0}, "give a weight > 0 to one class at least"),
+    ],
+    ids=str,
+)
+def test_wrong_class_weight_is_an_error(target, class_weight, problem):
     net = MLPClassifier(**SMALL, class_weight=class_weight)
-    with pytest.raises(ValueError, match="class_weight"):
-        net.fit(X, NUMBER)
+    message = re.escape(f"The 'class_weight' parameter of MLPClassifier must {problem}")
+    with pytest.raises(InvalidParameterError, match=f"{message}.*{re.escape(repr(class_weight))}"):
+        net.fit(X, target)
     assert not hasattr(net, "module_")
+
+
+@pytest.mark.parametrize(
+    "class_weight", [{}, {0: 2.0}, {0: 1, 1: 2, 2: 3, 7: 5}, {7: 1.0}, {0: 1, 7: 2}], ids=str
+)
+def test_keys_of_class_weight_may_be_what_scikit_learn_allows(class_weight):
+    allowed = []
+    for model in (LogisticRegression(C=0.1), MLPClassifier(**SMALL)):
+        try:
+            model.set_params(class_weight=class_weight).fit(X, NUMBER)
+            allowed.append(True)
+        except ValueError:
+            allowed.append(False)
+    assert allowed[0] == allowed[1]
+
+
+def test_class_weight_of_several_targets_works_where_a_batch_lacks_a_class():
+    settings = SMALL | {"batch_size": "auto"}
+    net = MLPClassifier(**settings, class_weight=[{1: 2.0}, {7: 3.0}])
+    net.partial_fit(X, SEVERAL, classes=[[0, 1, 2], [2, 7]])
+    low = (SEVERAL == [0, 2]).all(1)
+    net.partial_fit(X[low], SEVERAL[low])
+    assert len(net.loss_curve_) == 2
 
 
 # -- label smoothing
@@ -292,6 +382,13 @@ def test_partial_fit_does_not_support_early_stopping(estimator):
         estimator(early_stopping=True).partial_fit(X, NUMBER, **classes)
 
 
+@pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
+def test_partial_fit_does_not_support_a_curriculum(estimator):
+    classes = {"classes": [0, 1, 2]} if estimator is MLPClassifier else {}
+    with pytest.raises(ValueError, match="partial_fit does not support curriculum='root'"):
+        estimator(curriculum="root").partial_fit(X, NUMBER, **classes)
+
+
 @pytest.mark.parametrize("solver", ["lbfgs", "bfgs", "cg", "newton-cg"])
 @pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
 def test_partial_fit_is_absent_with_full_batch_solvers(estimator, solver):
@@ -332,6 +429,20 @@ def test_validation_split_copes_with_a_class_of_one_sample():
     rare[0] = 9
     net = MLPClassifier(**SMALL, early_stopping=True).fit(X, rare)
     assert 9 in net.classes_
+
+
+def test_validation_score_of_the_only_class_is_1():
+    net = MLPClassifier(**SMALL, early_stopping=True).fit(X, ["only"] * 120)
+    assert set(net.validation_scores_) == {1.0}
+
+
+@pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
+def test_full_batch_solver_validates_nothing(estimator):
+    settings = {"solver": "cg", "alpha": 1.0, "tol": 0.1, "max_iter": 1000, "random_state": 0}
+    net = estimator(hidden_layer_sizes=(), **settings, early_stopping=True).fit(X, NUMBER)
+    assert net.validation_scores_ is None
+    assert net.best_validation_score_ is None
+    assert net.best_loss_ == min(net.loss_curve_)
 
 
 @pytest.mark.parametrize(

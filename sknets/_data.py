@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -92,12 +93,11 @@ class ResidentData:
             yield from self._sparse_batches(order, n)
         elif order is None or self.x.nbytes <= PERMUTE_WHOLE_BYTES:
             data = self if order is None else self._taken(order.to(self.device))
-            for start in range(0, n, self.batch_size):
-                yield data._batch(slice(start, start + self.batch_size))
+            yield from data._batches()
         else:
             order = order.to(self.device)
-            for start in range(0, n, self.batch_size):
-                yield self._taken(order[start : start + self.batch_size])._batch(slice(None))
+            for part in order.split(self.batch_size):
+                yield from self._taken(part)._batches()
 
     def _taken(self, order: Tensor) -> ResidentData:
         x, y, weight = (
@@ -107,13 +107,13 @@ class ResidentData:
             x, y, weight, batch_size=self.batch_size, dtype=self.dtype, device=self.device
         )
 
-    def _batch(self, rows: slice) -> Batch:
-        y, weight = self.y, self.weight
-        return Batch(
-            self.x[rows],
-            None if y is None else y[rows],
-            None if weight is None else weight[rows],
+    def _batches(self) -> Iterator[Batch]:
+        """The samples in order."""
+        columns = (
+            repeat(None) if t is None else t.split(self.batch_size)
+            for t in (self.x, self.y, self.weight)
         )
+        return map(Batch, *columns)
 
     def _sparse_batches(self, order: Tensor | None, n: int) -> Iterator[Batch]:
         y, weight = (

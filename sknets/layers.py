@@ -11,17 +11,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class Dropout(nn.Module):
+class RandomLayer(nn.Module):
+    """Abstract: a layer that draws random numbers in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator: torch.Generator | None = None  # the trainer sets each epoch's
+
+
+class Dropout(RandomLayer):
     """Inverted dropout (Srivastava et al., 2014) whose randomness is its own.
 
     A share `p` of the units is silenced at each training step and the rest scaled by 1 / (1 - p),
-    so that prediction needs no change. Masks come from `generator`, which the trainer sets.
+    so that prediction needs no change.
     """
 
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
-        self.generator: torch.Generator | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
@@ -35,18 +42,23 @@ class Dropout(nn.Module):
         return f"p={self.p}"
 
 
-class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation (Ioffe and Szegedy, 2015) that lets a batch of one sample pass.
-
-    One sample has no variance: it is normalised by the running statistics, as in prediction.
-    """
+class _LoneSample(nn.modules.batchnorm._BatchNorm):
+    """Abstract: normalises one value a channel, which has no variance, as in prediction."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.training and len(x) == 1:
+        if self.training and x.numel() == x.shape[1]:
             return F.batch_norm(
                 x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
         return super().forward(x)
+
+
+class BatchNorm1d(_LoneSample, nn.BatchNorm1d):
+    """Batch normalisation (Ioffe and Szegedy, 2015) of vectors or signals; one sample passes."""
+
+
+class BatchNorm2d(_LoneSample, nn.BatchNorm2d):
+    """Batch normalisation (Ioffe and Szegedy, 2015) of images; one pixel passes."""
 
 
 class Maxout(nn.Module):

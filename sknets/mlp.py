@@ -33,7 +33,7 @@ from sknets.base import (
 from sknets.layers import (
     ACTIVATIONS,
     INITIALIZERS,
-    BatchNorm,
+    BatchNorm1d,
     Dropout,
     Maxout,
     initialise,
@@ -70,7 +70,6 @@ class MLP(nn.Module):
         maxout_pieces: int = 2,
     ) -> None:
         super().__init__()
-        self.activation = activation
         pieces = maxout_pieces if activation == "maxout" else 1
         sizes = (n_inputs, *hidden_layer_sizes)
         layers: OrderedDict[str, nn.Module] = OrderedDict()
@@ -79,7 +78,7 @@ class MLP(nn.Module):
         for i, (fan_in, fan_out) in enumerate(pairwise(sizes), start=1):
             layers[f"linear{i}"] = nn.Linear(fan_in, fan_out * pieces)
             if batch_norm:
-                layers[f"norm{i}"] = BatchNorm(fan_out * pieces)
+                layers[f"norm{i}"] = BatchNorm1d(fan_out * pieces)
             maxout = activation == "maxout"
             layers[f"{activation}{i}"] = Maxout(pieces) if maxout else ACTIVATIONS[activation]()
             if dropout:
@@ -110,26 +109,27 @@ class MLP(nn.Module):
         """The fully connected layers from input to output."""
         return [layer for layer in self.modules() if isinstance(layer, nn.Linear)]
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether the network is nothing but linear layers and simple activations."""
-        simple = (nn.Linear, nn.Identity, nn.Sigmoid, nn.Tanh, nn.ReLU)
-        return all(isinstance(layer, simple) for layer in self.features)
 
-
-# activation -> (apply in place, delta times the derivative given the activation's value)
-DERIVATIVES: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
-    "identity": (lambda z: z, lambda delta, a: delta),
-    "logistic": (torch.Tensor.sigmoid_, torch.ops.aten.sigmoid_backward.default),
-    "tanh": (torch.Tensor.tanh_, torch.ops.aten.tanh_backward.default),
-    "relu": (
+aten = torch.ops.aten
+# activation -> (apply in place, multiply delta in place by the derivative, given its value)
+DERIVATIVES: dict[type[nn.Module], tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
+    nn.Identity: (lambda z: z, lambda delta, a: delta),
+    nn.Sigmoid: (
+        torch.Tensor.sigmoid_,
+        lambda delta, a: aten.sigmoid_backward.grad_input(delta, a, grad_input=delta),
+    ),
+    nn.Tanh: (
+        torch.Tensor.tanh_,
+        lambda delta, a: aten.tanh_backward.grad_input(delta, a, grad_input=delta),
+    ),
+    nn.ReLU: (
         torch.Tensor.relu_,
-        lambda delta, a: torch.ops.aten.threshold_backward.default(delta, a, 0),
+        lambda delta, a: aten.threshold_backward.grad_input(delta, a, 0, grad_input=delta),
     ),
 }
 
 
-class Backpropagation:
+class Backpropagation(SupervisedStep):
     """The training step of a plain MLP with its gradient written out, without autograd.
 
     With a canonical link the gradient by the raw output is *output - target*; layer by layer
@@ -138,7 +138,7 @@ class Backpropagation:
     """
 
     def __init__(self, module: MLP, loss: Loss) -> None:
-        self.module, self.loss = module, loss
+        super().__init__(module, loss)
         layers = module.linear_layers
         self.weights = [layer.weight.detach() for layer in layers]
         self.transposed = [w.t() for w in self.weights]
@@ -146,14 +146,20 @@ class Backpropagation:
         self.weight_grads: list[Any] = [layer.weight.grad for layer in layers]
         self.bias_grads: list[Any] = [layer.bias.grad for layer in layers]
         if len(layers) > 1:
-            self.activate, self.derivative = DERIVATIVES[module.activation]
+            self.activate, self.derivative = DERIVATIVES[type(module.features[1])]
+
+    @staticmethod
+    def is_possible(module: MLP, loss: Loss) -> bool:
+        """Whether layers are linear or simple activations, and the loss has a canonical link."""
+        plain = {nn.Linear, *DERIVATIVES}
+        return loss.canonical and all(type(layer) in plain for layer in module.features)
 
     def __call__(self, batch: Batch) -> StepResult:
         """Set the gradients of the mean loss over a batch."""
         activations = [batch.x]
         for weight, bias in zip(self.transposed[:-1], self.biases[:-1], strict=True):
             activations.append(self.activate(torch.addmm(bias, activations[-1], weight)))
-        raw = torch.addmm(self.biases[-1], activations[-1], self.transposed[-1])
+        raw = self._raw_outputs(activations[-1])
         loss, delta = self._loss_and_delta(raw, batch)
         for i in range(len(self.weights) - 1, -1, -1):
             if activations[i].layout == torch.strided:
@@ -165,6 +171,12 @@ class Backpropagation:
                 delta = self.derivative(torch.mm(delta, self.weights[i]), activations[i])
         return StepResult(loss, raw)
 
+    def _raw_outputs(self, x: Tensor) -> Tensor:
+        if x.layout != torch.strided:
+            return torch.addmm(self.biases[-1], x, self.transposed[-1])
+        # Column by column in memory: a loss reduces over the outputs, which mostly are few.
+        return torch.addmm(self.biases[-1][:, None], self.weights[-1], x.t()).t()
+
     def _loss_and_delta(self, raw: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """The mean loss and its gradient by the raw outputs."""
         if batch.weight is None:
@@ -172,10 +184,6 @@ class Backpropagation:
         values, delta = self.loss.with_gradient(raw, batch.targets)
         share = batch.weight / batch.weight.sum().clamp_min(torch.finfo(raw.dtype).tiny)
         return torch.dot(values, share), delta.mul_(share[:, None])
-
-    def differentiable(self, raw: Tensor, batch: Batch) -> Tensor:
-        """The mean loss for autograd, which second derivatives need."""
-        return SupervisedStep(self.module, self.loss, raw).differentiable(raw, batch)
 
 
 @torch.no_grad()
@@ -194,6 +202,19 @@ def _initialise_like_scikit_learn(
         bias = random.uniform(-bound, bound, fan_out)
         if bias_init == "auto":
             layer.bias.copy_(torch.from_numpy(bias))
+
+
+# Declared by both leaves, as what may be given by position follows their own order.
+_hidden_layer_sizes = partial(
+    param,
+    (100,),
+    ["array-like", Interval(Integral, 1, None, closed="left")],
+    "Units of each hidden layer; () is a linear model.",
+    kw_only=False,
+)
+_activation = partial(
+    param, "relu", OneOf(*ACTIVATIONS, "maxout"), "Activation of the hidden layers.", kw_only=False
+)
 
 
 @estimator
@@ -259,8 +280,7 @@ class MultilayerPerceptron(NetworkTransformer):
 
     def _hidden_layer_sizes(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
-        sizes = np.atleast_1d(sizes) if not hasattr(sizes, "__iter__") else sizes
-        return tuple(sizes)
+        return tuple(sizes if np.iterable(sizes) else [np.asarray(sizes).tolist()])
 
     def _n_hidden_layers(self) -> int:
         return len(self._hidden_layer_sizes())
@@ -306,7 +326,7 @@ class MultilayerPerceptron(NetworkTransformer):
         _initialise_like_scikit_learn(module.linear_layers, logistic, self.bias_init, seed)
 
     def _step(self, module: Any, flat: FlatParameters, loss: Loss) -> Step:
-        if module.is_plain and loss.canonical:
+        if Backpropagation.is_possible(module, loss):
             return Backpropagation(module, loss)
         return super()._step(module, flat, loss)
 
@@ -430,18 +450,8 @@ class MLPClassifier(MultilayerPerceptron, NetworkClassifier):
     True
     """
 
-    hidden_layer_sizes: Any = param(
-        (100,),
-        ["array-like", Interval(Integral, 1, None, closed="left")],
-        "Units of each hidden layer; () is a linear model.",
-        kw_only=False,
-    )
-    activation: str = param(
-        "relu",
-        OneOf(*ACTIVATIONS, "maxout"),
-        "Activation of the hidden layers.",
-        kw_only=False,
-    )
+    hidden_layer_sizes: Any = _hidden_layer_sizes()
+    activation: str = _activation()
 
 
 @estimator
@@ -486,15 +496,5 @@ class MLPRegressor(MultilayerPerceptron, NetworkRegressor):
         "What is minimised; squared error and Poisson deviance are halved, as in scikit-learn.",
         kw_only=False,
     )
-    hidden_layer_sizes: Any = param(
-        (100,),
-        ["array-like", Interval(Integral, 1, None, closed="left")],
-        "Units of each hidden layer; () is a linear model.",
-        kw_only=False,
-    )
-    activation: str = param(
-        "relu",
-        OneOf(*ACTIVATIONS, "maxout"),
-        "Activation of the hidden layers.",
-        kw_only=False,
-    )
+    hidden_layer_sizes: Any = _hidden_layer_sizes()
+    activation: str = _activation()

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -1007,6 +1008,17 @@ def test_epoch_scoring_sees_the_held_out_samples(name):
     scoring = skorch_callbacks.EpochScoring(metric, lower_is_better=False)
     estimator = make(name, early_stopping=True, callbacks=[scoring]).fit(X, y)
     assert_allclose(estimator.history_[:, metric], estimator.validation_scores_, rtol=1e-4)
+
+
+@each_classifier
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_epoch_scoring_takes_labels_in_a_sparse_matrix(name, early_stopping):
+    labels = np.stack([y == 0, y > 0], axis=1).astype(int)
+    scoring = skorch_callbacks.EpochScoring("f1_macro", lower_is_better=False, on_train=True)
+    settings = {"callbacks": [scoring], "early_stopping": early_stopping}
+    sparse = make(name, **settings).fit(X, csr_array(labels))
+    dense = make(name, **settings).fit(X, labels)
+    assert sparse.history_[:, "f1_macro"] == dense.history_[:, "f1_macro"]
 
 
 @each_supervised

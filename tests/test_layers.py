@@ -10,7 +10,7 @@ from scipy import stats
 from scipy.special import erf, expit
 from torch import nn
 
-from sknets.layers import ACTIVATIONS, INITIALIZERS, BatchNorm, Dropout, Maxout, initialise
+from sknets.layers import ACTIVATIONS, INITIALIZERS, BatchNorm1d, Dropout, Maxout, initialise
 from sknets.mlp import MLP
 
 GRID = torch.linspace(-4, 4, 81, dtype=torch.float64)
@@ -248,7 +248,7 @@ def test_batch_norm_normalises_a_batch_and_remembers_its_statistics():
 
 
 def test_batch_norm_passes_a_single_sample_as_in_prediction():
-    norm = new(BatchNorm, 4)
+    norm = new(BatchNorm1d, 4)
     initialise(norm, "he_normal", "auto", 0.01, seeded())
     norm(torch.randn(50, 4, generator=seeded()))
     before = {name: tensor.clone() for name, tensor in norm.state_dict().items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import nn
 
 from sknets._data import Data
 from sknets._training.parameters import FlatParameters, Penalty
@@ -14,10 +13,8 @@ from sknets._training.steps import Step
 class FullObjective:
     """The penalised mean loss over all data as a function of the flat vector, in float64."""
 
-    def __init__(
-        self, module: nn.Module, flat: FlatParameters, step: Step, penalty: Penalty, data: Data
-    ) -> None:
-        self.module, self.flat, self.step = module, flat, step
+    def __init__(self, flat: FlatParameters, step: Step, penalty: Penalty, data: Data) -> None:
+        self.flat, self.step = flat, step
         self.penalty, self.data = penalty, data
         self.weight_sum = sum(batch.total_weight for batch in data.epoch(None))
         self.last: tuple[np.ndarray, float] | None = None
@@ -44,13 +41,13 @@ class FullObjective:
 
     def hessian_product(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
         """The Hessian at `x` times `v`, by differentiating the gradient's product with `v`."""
-        flat, step = self.flat, self.step
+        flat = self.flat
         flat.values.copy_(torch.from_numpy(x))
         direction = torch.from_numpy(v).to(flat.values)
         product = torch.zeros_like(flat.values)
         for batch in self.data.epoch(None):
             with torch.enable_grad():
-                loss = step.differentiable(self.module(batch.x), batch)
+                loss = self.step.forward(batch)
                 gradients = torch.autograd.grad(loss, flat.parameters, create_graph=True)
                 flattened = torch.cat([g.reshape(-1) for g in gradients])
                 along = torch.dot(flattened, direction)

@@ -8,7 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.optim.optimizer import Optimizer
+
+Objective = Callable[[np.ndarray], tuple[float, np.ndarray]]  # x -> value and gradient
 
 FULL_BATCH = {"lbfgs": "L-BFGS-B", "bfgs": "BFGS", "cg": "CG", "newton-cg": "Newton-CG"}
 
@@ -67,29 +70,47 @@ class Adam(LightOptimizer):
         for group in self.param_groups:
             beta_1, beta_2 = group["betas"]
             t = group["t"] = group.get("t", 0) + 1
-            for p in group["params"]:
-                state = self.state[p]
-                if not state:
-                    state["step"] = torch.zeros((), device=p.device)
-                    state["exp_avg"] = torch.zeros_like(p.data)
-                    state["exp_avg_sq"] = torch.zeros_like(p.data)
-                torch._fused_adam_(
-                    [p.data],
-                    [p.grad],
-                    [state["exp_avg"]],
-                    [state["exp_avg_sq"]],
-                    [],
-                    [state["step"].add_(1)],
-                    lr=group["lr"],
-                    beta1=beta_1,
-                    beta2=beta_2,
-                    weight_decay=0.0,
-                    eps=group["eps"] / (1 - beta_2**t) ** 0.5,
-                    amsgrad=False,
-                    maximize=False,
-                )
+            parameters = group["params"]
+            states = [self.state[p] or self._start(p) for p in parameters]
+            torch._fused_adam_(
+                [p.data for p in parameters],
+                [p.grad for p in parameters],
+                [state["exp_avg"] for state in states],
+                [state["exp_avg_sq"] for state in states],
+                [],
+                [state["step"].add_(1) for state in states],
+                lr=group["lr"],
+                beta1=beta_1,
+                beta2=beta_2,
+                weight_decay=0.0,
+                eps=group["eps"] / (1 - beta_2**t) ** 0.5,
+                amsgrad=False,
+                maximize=False,
+            )
+
+    def _start(self, p: Tensor) -> dict[str, Tensor]:
+        """The state before the first step."""
+        self.state[p] = {
+            "step": torch.zeros((), device=p.device),
+            "exp_avg": torch.zeros_like(p.data),
+            "exp_avg_sq": torch.zeros_like(p.data),
+        }
+        return self.state[p]
 
     step.hooked = True  # type: ignore[attr-defined]  # see LightOptimizer
+
+
+def light(theirs: type[Optimizer]) -> type[Any]:
+    """One of torch's optimisers as a light one: the same states and steps, without the hooks."""
+    step: Any = torch.no_grad()(inspect.unwrap(theirs.step))
+    step.hooked = True  # see LightOptimizer
+    return type(theirs.__name__, (LightOptimizer, theirs), {"step": step})
+
+
+Adagrad = light(torch.optim.Adagrad)
+Adadelta = light(torch.optim.Adadelta)
+RMSprop = light(torch.optim.RMSprop)
+NAdam = light(torch.optim.NAdam)
 
 
 class Settings(NamedTuple):
@@ -113,12 +134,10 @@ STOCHASTIC: dict[str, Callable[[Any, Settings], Optimizer]] = {
     ),
     "adam": _adam,
     "adamw": _adam,  # the trainer decays the weights, so that biases go free
-    "adagrad": lambda params, s: torch.optim.Adagrad(params, s.learning_rate_init, eps=s.epsilon),
-    "adadelta": lambda params, s: torch.optim.Adadelta(params, s.learning_rate_init, eps=s.epsilon),
-    "rmsprop": lambda params, s: torch.optim.RMSprop(params, s.learning_rate_init, eps=s.epsilon),
-    "nadam": lambda params, s: torch.optim.NAdam(
-        params, s.learning_rate_init, (s.beta_1, s.beta_2), s.epsilon
-    ),
+    "adagrad": lambda params, s: Adagrad(params, s.learning_rate_init, eps=s.epsilon),
+    "adadelta": lambda params, s: Adadelta(params, s.learning_rate_init, eps=s.epsilon),
+    "rmsprop": lambda params, s: RMSprop(params, s.learning_rate_init, eps=s.epsilon),
+    "nadam": lambda params, s: NAdam(params, s.learning_rate_init, (s.beta_1, s.beta_2), s.epsilon),
 }
 
 
@@ -129,12 +148,13 @@ class FullBatchResult(NamedTuple):
     value: float
     n_iter: int
     converged: bool
+    status: int
     message: str
 
 
 def minimize(
     solver: str,
-    objective: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    objective: Objective,
     x0: np.ndarray,
     *,
     hessian_product: Callable[[np.ndarray, np.ndarray], np.ndarray],
@@ -145,9 +165,6 @@ def minimize(
     l1: np.ndarray | None = None,
 ) -> FullBatchResult:
     """Minimise a smooth objective of one vector, plus ``l1 @ abs(x)``, with scipy.
-
-    The absolute values are made smooth by splitting x into its positive and negative parts, both
-    bounded below by 0; L-BFGS-B keeps the bounds.
 
     Parameters
     ----------
@@ -163,7 +180,7 @@ def minimize(
     callback : callable
         ``callback(x)`` after every iteration; raising StopIteration ends the minimisation.
     l1 : ndarray of shape (n,), optional
-        Strength of the L1 penalty by coordinate; "lbfgs" alone allows it.
+        Strength of the L1 penalty by coordinate; "lbfgs" alone allows it, as it keeps bounds.
     """
     from scipy.optimize import minimize as scipy_minimize
 
@@ -172,29 +189,11 @@ def minimize(
     if solver == "lbfgs":
         options["maxfun"] = max_fun
     extra: dict[str, Any] = {"hessp": hessian_product} if solver == "newton-cg" else {}
-    join = _identity
-    if l1 is not None:
+    split = None if l1 is None else SplitSigns(l1)
+    if split is not None:
+        objective, callback = split.objective(objective), split.callback(callback)
+        x0, extra["bounds"] = split.parts(x0), split.bounds()
         options["ftol"] = np.finfo(float).eps  # weights reach 0 slowly; `tol` says when to stop
-        n = len(x0)
-        smooth, seen = objective, callback
-
-        def join(x: np.ndarray) -> np.ndarray:
-            return x[:n] - x[n:]
-
-        def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
-            value, gradient = smooth(join(x))
-            return value + l1 @ (x[:n] + x[n:]), np.concatenate([l1 + gradient, l1 - gradient])
-
-        def callback(x: np.ndarray) -> None:
-            seen(join(x))
-
-        # A coordinate without penalty has no use for its negative part: it is its own.
-        lower = np.where(l1 > 0, 0.0, -np.inf)
-        extra["bounds"] = [(low, None) for low in lower] + [
-            (0.0, None if strength > 0 else 0.0) for strength in l1
-        ]
-        positive = np.where(l1 > 0, np.maximum(x0, 0), x0)
-        x0 = np.concatenate([positive, positive - x0])
     result = scipy_minimize(
         objective,
         x0,
@@ -204,10 +203,54 @@ def minimize(
         callback=callback,
         **extra,
     )
+    x = result.x if split is None else split.whole(result.x)
     return FullBatchResult(
-        join(result.x), float(result.fun), int(result.nit), bool(result.success), result.message
+        x, float(result.fun), int(result.nit), bool(result.success), result.status, result.message
     )
 
 
-def _identity(x: np.ndarray) -> np.ndarray:
-    return x
+class SplitSigns:
+    """The absolute values of an L1 penalty made smooth: x is its positive less its negative part.
+
+    Both parts are bounded below by 0, and the penalty is linear in them. A coordinate without
+    penalty has no use for a negative part: it is its own positive one, without a bound.
+
+    Parameters
+    ----------
+    l1 : ndarray of shape (n,)
+        Strength of the penalty by coordinate.
+    """
+
+    def __init__(self, l1: np.ndarray) -> None:
+        self.l1 = l1
+
+    def whole(self, parts: np.ndarray) -> np.ndarray:
+        """What the parts, of shape (2 n,), add up to."""
+        positive, negative = np.split(parts, 2)
+        return positive - negative
+
+    def parts(self, x: np.ndarray) -> np.ndarray:
+        """The way back."""
+        positive = np.where(self.l1 > 0, np.maximum(x, 0), x)
+        return np.concatenate([positive, positive - x])
+
+    def bounds(self) -> list[tuple[float, float | None]]:
+        """Of the parts."""
+        penalised = self.l1 > 0
+        positive: list = [(0.0 if p else -np.inf, None) for p in penalised]
+        negative: list = [(0.0, None if p else 0.0) for p in penalised]
+        return positive + negative
+
+    def objective(self, smooth: Objective) -> Objective:
+        """A smooth objective plus ``l1 @ abs(x)``, as a function of the parts."""
+
+        def penalised(parts: np.ndarray) -> tuple[float, np.ndarray]:
+            value, gradient = smooth(self.whole(parts))
+            penalty = np.tile(self.l1, 2)
+            return value + penalty @ parts, np.concatenate([gradient, -gradient]) + penalty
+
+        return penalised
+
+    def callback(self, seen: Callable[[np.ndarray], None]) -> Callable[[np.ndarray], None]:
+        """A callback that is told of the parts, and tells of x."""
+        return lambda parts: seen(self.whole(parts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple, Protocol
 
 import torch
@@ -23,28 +24,45 @@ class Step(Protocol):
 
     def __call__(self, batch: Batch) -> StepResult: ...
 
-    def differentiable(self, raw: Tensor, batch: Batch) -> Tensor:
-        """The loss as a function of the raw outputs, for autograd."""
+    def forward(self, batch: Batch) -> Tensor:
+        """The loss alone, for autograd to differentiate."""
         ...
 
 
-class SupervisedStep:
-    """The loss between a network's outputs and the targets, differentiated by autograd."""
+class SupervisedStep(ABC):
+    """Abstract: the loss between a network's outputs and the targets."""
+
+    def __init__(self, module: nn.Module, loss: Loss) -> None:
+        self.module, self.loss = module, loss
+
+    @abstractmethod
+    def __call__(self, batch: Batch) -> StepResult:
+        """Set the gradients of the mean loss over a batch."""
+
+    def forward(self, batch: Batch) -> Tensor:
+        """The mean loss over a batch, for autograd to differentiate."""
+        return self.mean_loss(self.module(batch.x), batch)
+
+    def mean_loss(self, raw: Tensor, batch: Batch) -> Tensor:
+        """The (weighted) mean of the losses of raw outputs."""
+        return weighted_mean(self.loss(raw, batch.targets), batch.weight)
+
+
+class AutogradStep(SupervisedStep):
+    """A supervised step of any network, which autograd differentiates."""
 
     def __init__(self, module: nn.Module, loss: Loss, gradient: Tensor) -> None:
-        self.module, self.loss, self.gradient = module, loss, gradient
+        super().__init__(module, loss)
+        self.gradient = gradient  # of all parameters, one vector
 
     def __call__(self, batch: Batch) -> StepResult:
+        """Set the gradients of the mean loss over a batch."""
         self.gradient.zero_()
         with torch.enable_grad():
             raw = self.module(batch.x)
-            loss = self.differentiable(raw, batch)
+            loss = self.mean_loss(raw, batch)
             loss.backward()
         return StepResult(loss.detach(), raw.detach())
-
-    def differentiable(self, raw: Tensor, batch: Batch) -> Tensor:
-        """The (weighted) mean loss over the batch."""
-        return weighted_mean(self.loss(raw, batch.targets), batch.weight)
 
 
 def weighted_mean(values: Tensor, weight: Tensor | None) -> Tensor:

@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
+from skorch.history import History
 from torch import Tensor, nn
 
 from sknets._data import Batch, Data
@@ -33,6 +34,7 @@ from sknets._training.parameters import FlatParameters, Penalty, clip_rows_
 from sknets._training.schedules import Schedule
 from sknets._training.steps import Step, StepResult
 from sknets._warnings import warn
+from sknets.layers import RandomLayer
 
 BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
@@ -46,13 +48,11 @@ class Recipe:
     """How to train: everything the trainer needs beside the network, its step and the data."""
 
     solver: str
-    optimizer: Callable[[Any], torch.optim.Optimizer] | None  # None for full-batch solvers
+    optimizer: Callable[[FlatParameters], torch.optim.Optimizer] | None  # None: full-batch
     schedule: Schedule
     penalty: Penalty
     max_epochs: int
     seed: int
-    full_batch: bool = False
-    flat: bool = True  # step on the flat vector; a user's optimiser gets the parameters themselves
     shuffle: bool = True
     weight_decay: float = 0.0  # decoupled: w -= rate * weight_decay * w
     max_norm: float | None = None
@@ -63,6 +63,20 @@ class Recipe:
     tol: float = 1e-4
     max_fun: int = 15000
     stop_on_divergence: bool = False  # end the training instead of raising
+
+    @property
+    def full_batch(self) -> bool:
+        """Whether the solver works on the whole data, through scipy."""
+        return self.optimizer is None
+
+
+class Seen(NamedTuple):
+    """What callbacks are shown: data as it was given, and its parts as skorch's data sets."""
+
+    X: Any = None
+    y: Any = None
+    train: Any = None
+    valid: Any = None
 
 
 class Trainer(NeuralNet):
@@ -79,10 +93,14 @@ class Trainer(NeuralNet):
     stopping : NoImprovement, optional
         The one of the callbacks that decides when to stop, and remembers the best epoch.
     callbacks : list of skorch callbacks
-    predictors : dict of callables
-        ``predict``, ``predict_proba``: what callbacks that score get from the net.
+    predictor : estimator, optional
+        Whose predictions callbacks that score get from the net.
+    history : History, optional
+        The records of earlier calls, which are added to.
     samples_seen : int
         How many samples were seen in earlier calls.
+    earlier : dict, optional
+        The `state` of the call that this one goes on from.
     device : torch.device
         Where the module is.
     """
@@ -96,8 +114,10 @@ class Trainer(NeuralNet):
         *,
         stopping: Any = None,
         callbacks: Iterable[Callback] = (),
-        predictors: dict[str, Callable] | None = None,
+        predictor: Any = None,
+        history: History | None = None,
         samples_seen: int = 0,
+        earlier: dict[str, Any] | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         super().__init__(
@@ -112,11 +132,11 @@ class Trainer(NeuralNet):
             use_caching=False,
         )
         self.flat, self.step, self.recipe = flat, step, recipe
-        self.predictors, self.stopping = predictors or {}, stopping
+        self.predictor, self.stopping = predictor, stopping
         self.epochs_of_call = 0
         self.epochs_of_fit = 0  # since the last call of fit, which schedules go by
         self.samples_seen = samples_seen
-        self.continued = False  # whether this call goes on where another ended
+        self.continued = earlier is not None
         self.compute_device = torch.device(device)
         self.average: WeightAverage | None = None
         if recipe.averaging in ("polyak", "ema"):
@@ -128,11 +148,13 @@ class Trainer(NeuralNet):
         self.interrupted = self.diverged = False
         self.within_epoch = False  # where a cut-off leaves weights that no epoch ended with
         self.result: FullBatchResult | None = None
-        # What callbacks are shown: the data as it was given, and its parts as skorch's data sets.
-        self.given: dict[str, Any] = {"X": None, "y": None}
-        self.dataset_train: Any = None
-        self.dataset_valid: Any = None
+        self.drawing = [layer for layer in module.modules() if isinstance(layer, RandomLayer)]
+        self.seen = Seen()
         self.initialize()
+        if history is not None:
+            self.history_ = history
+        if earlier is not None:
+            self.load_state(earlier)
 
     # -- what skorch initialises
 
@@ -143,8 +165,7 @@ class Trainer(NeuralNet):
     def initialize_optimizer(self, triggered_directly: None = None) -> Trainer:
         """Named optimisers step on the flat vector, a user's class on the parameters themselves."""
         if self.recipe.optimizer is not None:
-            params = [self.flat.vector] if self.recipe.flat else self.flat.parameters
-            self.optimizer_ = self.recipe.optimizer(params)
+            self.optimizer_ = self.recipe.optimizer(self.flat)
             for group in self.optimizer_.param_groups:
                 group["initial_lr"] = group["lr"]
         return self
@@ -152,12 +173,12 @@ class Trainer(NeuralNet):
     def predict(self, X: Any) -> np.ndarray:
         """What the estimator would predict if training ended here, labels decoded."""
         with self.averaged():
-            return self.predictors["predict"](X)
+            return self.predictor.predict(X)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """What the estimator would predict if training ended here, as probabilities."""
         with self.averaged():
-            return self.predictors["predict_proba"](X)
+            return self.predictor.predict_proba(X)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -182,7 +203,7 @@ class Trainer(NeuralNet):
         work = 6.0 * data.batch_size * len(self.flat.values)  # forward once, backward twice
         try:
             with threads_for(work, self.compute_device):
-                self.notify("on_train_begin", **self.given)
+                self.notify("on_train_begin", X=self.seen.X, y=self.seen.y)
                 run(data)
         except KeyboardInterrupt:
             self.interrupted = True
@@ -194,7 +215,7 @@ class Trainer(NeuralNet):
                 self.last_weights = self.flat.snapshot()
                 self.flat.restore(self.average.mean)
             self.module_.eval()
-            self.notify("on_train_end", **self.given)
+            self.notify("on_train_end", X=self.seen.X, y=self.seen.y)
         return self
 
     def fit_loop(self, X: Data, y: None = None, epochs: int | None = None, **_: Any) -> Trainer:
@@ -217,7 +238,7 @@ class Trainer(NeuralNet):
             self.module_.train()
         self.within_epoch = True
         shuffling = generator(recipe.seed, Stream.SHUFFLE, epoch) if recipe.shuffle else None
-        seed_layers(self.module_, recipe.seed, epoch, self.compute_device)
+        self.seed_layers()
         self.set_rate(recipe.schedule.rate(self.epochs_of_fit))
         rows = recipe.pacing(epoch) if recipe.pacing else None
         n_rows = iterator.n_samples if rows is None else len(rows)
@@ -234,7 +255,7 @@ class Trainer(NeuralNet):
         self.samples_seen += n_rows
         self.history.record(prefix + "_loss", total.item() / max(1, n_rows))
         self.history.record(prefix + "_batch_count", n_batches)
-        if self.given["X"] is not None and not self.batch_listeners:
+        if self.seen.X is not None and not self.batch_listeners:
             self.history.new_batch()  # skorch's callbacks look for a last batch
             self.history.record_batch(prefix + "_loss", self.history[-1, prefix + "_loss"])
 
@@ -327,6 +348,14 @@ class Trainer(NeuralNet):
         """How many epochs were completed before this one, in all calls."""
         return len(self.history) - 1
 
+    def seed_layers(self) -> None:
+        """Give every layer that draws random numbers the epoch's generator."""
+        if self.drawing:
+            key = Stream.LAYERS, self.epoch
+            shared = generator(self.recipe.seed, *key, device=self.compute_device)
+            for layer in self.drawing:
+                layer.generator = shared
+
     def set_rate(self, rate: float) -> None:
         """Set the learning rate of every parameter group, keeping their proportions."""
         schedule = self.recipe.schedule
@@ -342,7 +371,7 @@ class Trainer(NeuralNet):
 
     def notify_epoch(self, event: str) -> None:
         """Tell the callbacks of an epoch; one that raises KeyboardInterrupt stops the training."""
-        seen = {"dataset_train": self.dataset_train, "dataset_valid": self.dataset_valid}
+        seen = {"dataset_train": self.seen.train, "dataset_valid": self.seen.valid}
         getattr(self, event)(self, **seen)
         for _, callback in self.callbacks_:
             try:
@@ -382,7 +411,7 @@ class Trainer(NeuralNet):
         """Minimise the penalised loss over the whole data; an epoch is an iteration."""
         flat, l1 = self.flat, self.recipe.penalty.l1
         smooth = Penalty(self.recipe.penalty.l2)  # the L1 part is the minimiser's
-        objective = FullObjective(self.module_, flat, self.step, smooth, data)
+        objective = FullObjective(flat, self.step, smooth, data)
 
         accepted = flat.snapshot()
 
@@ -449,15 +478,6 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> N
             if isinstance(value, Tensor) and not value.ndim:
                 own = optimizer.state[parameter]
                 own[key] = value.to(own[key].device)
-
-
-def seed_layers(module: nn.Module, seed: int, epoch: int, device: torch.device) -> None:
-    """Give every layer that draws random numbers the epoch's generator."""
-    drawing: list[Any] = [layer for layer in module.modules() if hasattr(layer, "generator")]
-    if drawing:
-        shared = generator(seed, Stream.LAYERS, epoch, device=device)
-        for layer in drawing:
-            layer.generator = shared
 
 
 def _listens_to_batches(callback: Callback) -> bool:

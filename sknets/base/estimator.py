@@ -38,23 +38,12 @@ from sknets._training.callbacks import (
 from sknets._training.losses import Loss
 from sknets._training.objective import FullObjective
 from sknets._training.parameters import FlatParameters
-from sknets._training.steps import Step, SupervisedStep, weighted_mean
+from sknets._training.steps import AutogradStep, Step, weighted_mean
 from sknets._training.trainer import DivergedError, Trainer
 from sknets._warnings import warn
-from sknets.base.held import HeldNetwork, filled
+from sknets.base.held import HeldNetwork, declared_state, filled
 from sknets.base.parameters import TrainingParameters
 from sknets.base.training_set import Call, TrainingSet, checked_difficulty, target_tensor
-
-# Private attributes that a fit sets; together with those that end in "_" they are what it learns.
-FIT_STATE = (
-    "_input_dtype",
-    "_no_improvement_count",
-    "_seed",
-    "_shape",
-    "_snapshots",
-    "_target_kind",
-    "_training_state",
-)
 
 
 @estimator
@@ -76,6 +65,12 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         "n_features_in_": "int: Number of features seen during fit.",
         "feature_names_in_": "ndarray of shape (`n_features_in_`,): Names of features seen during "
         "fit, when they are all strings.",
+    }
+    _fit_state: ClassVar[dict[str, type]] = {
+        "_input_dtype": str,
+        "_no_improvement_count": int,
+        "_seed": int,
+        "_training_state": dict,
     }
     _doc_link_module = "sknets"
     _doc_link_template = (
@@ -101,7 +96,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
 
     def _step(self, module: nn.Module, flat: FlatParameters, loss: Loss) -> Step:
         """The training step of a batch."""
-        return SupervisedStep(module, loss, flat.grad)
+        return AutogradStep(module, loss, flat.grad)
 
     def _pretrain(self, trainer: Trainer, batches: Data) -> None:
         """What comes before the training proper."""
@@ -121,6 +116,8 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             if fresh:
                 self._forget()
             data = self._training_set(call, fresh)
+            difficulty = checked_difficulty(call.difficulty, self.curriculum, len(data.target))
+            data = data._replace(difficulty=difficulty)
             self._seed = draw_seed(self.random_state)
             identity = self._identity(data, fresh) if not call.incremental else None
             resumed = checkpoint.read(self.checkpoint, identity) if identity else None
@@ -131,8 +128,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             batches = self._batches(train)
             trainer = self._trainer(call, fresh, batches, train.difficulty, valid, identity)
             if self.callbacks:
-                trainer.given = {"X": call.X, "y": call.y}
-                trainer.dataset_train, trainer.dataset_valid = call.parts(held_out)
+                trainer.seen = call.seen(held_out)
             if resumed is not None:
                 checkpoint.restore(resumed, trainer)
         self._run(trainer, batches, call, pretrain=fresh and resumed is None)
@@ -140,10 +136,8 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
 
     def _forget(self) -> None:
         """Drop what earlier fits learnt."""
-        parameters = self.get_params(deep=False)
-        for name in list(vars(self)):
-            if (name.endswith("_") or name in FIT_STATE) and name not in parameters:
-                delattr(self, name)
+        for name in declared_state(type(self)).keys() & vars(self).keys():
+            delattr(self, name)
 
     def _weights(self, X: Any, y: Any, sample_weight: Any) -> np.ndarray | None:
         """The weight of each sample, or None where all are 1."""
@@ -157,26 +151,37 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         X, y = self._validate(call.X, call.y, reset=fresh)
         target = self._encode(y, fresh, call.classes)
         weight = self._weights(X, y, call.sample_weight)
-        difficulty = checked_difficulty(call.difficulty, self.curriculum, len(target))
-        return TrainingSet(X, target, weight, difficulty)
+        return TrainingSet(X, target, weight)
 
-    def _identity(self, data: TrainingSet, fresh: bool) -> dict[str, str] | None:
+    def _identity(self, data: TrainingSet, fresh: bool) -> dict[str, Any] | None:
         """What tells this fit from others in its checkpoint, if it has one."""
         if self.checkpoint is None:
             return None
-        folder = Path(self.checkpoint).absolute().parent
-        if not folder.is_dir():
-            raise ValueError(
-                f"The 'checkpoint' parameter of {type(self).__name__} must be a file in a folder "
-                f"that exists. Got {self.checkpoint!r} instead."
-            )
+        self._prepare_checkpoint()
         parameters = self.get_params()
-        for name in ("callbacks", "checkpoint", "device", "progress", "verbose"):
+        for name in ("callbacks", "checkpoint", "device", "progress", "random_state", "verbose"):
             del parameters[name]
-        if not isinstance(self.random_state, Integral):
-            del parameters["random_state"]  # the file knows the seed
+        if checkpoint.is_folder(self.checkpoint) or isinstance(self.random_state, Integral):
+            parameters["random_state"] = self._seed  # else the file knows it
         start = None if fresh else self.__getstate__()["_module_state"]
-        return checkpoint.fingerprint(type(self).__name__, parameters, [*data, start])
+        return checkpoint.fingerprint(type(self).__name__, parameters, [*data], start)
+
+    def _prepare_checkpoint(self) -> None:
+        """Make the folder that the checkpoint names, or raise for one that cannot be."""
+        name = type(self).__name__
+        if not checkpoint.is_folder(self.checkpoint):
+            if not Path(self.checkpoint).absolute().parent.is_dir():
+                raise ValueError(
+                    f"The 'checkpoint' parameter of {name} must be a folder, or a file in a folder "
+                    f"that exists. Got {self.checkpoint!r} instead."
+                )
+            return
+        if self.random_state is None:
+            raise ValueError(
+                f"checkpoint={self.checkpoint!r} is a folder, where the seed too tells fits apart: "
+                f"give the 'random_state' parameter of {name} an int. Got None instead."
+            )
+        Path(self.checkpoint).mkdir(parents=True, exist_ok=True)
 
     def _split(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """The rows to train on and those to hold out, if any are."""
@@ -224,7 +229,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         batches: Data,
         difficulty: np.ndarray | None,
         valid: TrainingSet | None,
-        identity: dict[str, str] | None,
+        identity: dict[str, Any] | None,
     ) -> Trainer:
         """Build (or take up) the network, and the trainer to train it with."""
         module = self._new_module() if fresh else self._continued_module()
@@ -235,26 +240,19 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         loss = self._loss_function()
         flat = FlatParameters(module)
         stopping = self._stopping_rule(scored=valid is not None)
-        trainer = Trainer(
+        return Trainer(
             module,
             flat,
             self._step(module, flat, loss),
             self._recipe(self._seed, difficulty, call.incremental),
             stopping=stopping,
             callbacks=self._trainer_callbacks(call, valid, loss, stopping, identity),
-            predictors={
-                name: getattr(self, name)
-                for name in ("predict", "predict_proba")
-                if hasattr(self, name)
-            },
+            predictor=self,
+            history=self.history_,
             samples_seen=self.t_,
             device=batches.device,
+            earlier=getattr(self, "_training_state", None) if call.incremental else None,
         )
-        trainer.history_ = self.history_
-        if call.incremental and not fresh and hasattr(self, "_training_state"):
-            trainer.load_state(self._training_state)
-            trainer.continued = True
-        return trainer
 
     def _new_module(self) -> nn.Module:
         """A network with fresh weights."""
@@ -284,7 +282,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         self.history_ = History()
         self.loss_curve_: list[float] = []
         self.t_ = self.n_iter_ = self._no_improvement_count = 0
-        stopping = self.early_stopping
+        stopping = self.early_stopping and not self._full_batch
         self.best_loss_: float | None = None if stopping else np.inf
         self.validation_scores_: list[float] | None = [] if stopping else None
         self.best_validation_score_ = -np.inf if stopping else None
@@ -295,7 +293,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         valid: TrainingSet | None,
         loss: Loss,
         stopping: NoImprovement,
-        identity: dict[str, str] | None,
+        identity: dict[str, Any] | None,
     ) -> list[Any]:
         """Callbacks in the order they must run: measure, report, decide, then the user's."""
         found: list[Any] = []
@@ -376,7 +374,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         if stopping.keep_best:
             self.validation_scores_ = [r["valid_score"] for r in history if "valid_score" in r]
             self.best_validation_score_ = stopping.best
-        elif not self.early_stopping:
+        else:
             self.best_loss_ = stopping.best
         if trainer.result is not None:
             self.n_iter_ = min(trainer.result.n_iter, self.max_iter)
@@ -399,9 +397,9 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             if result.converged or trainer.stop_message:
                 return None
             return (
-                f"{self.solver} failed to converge after {result.n_iter} iteration(s): "
-                f"{result.message.rstrip('.')}. You might also want to scale the data or increase "
-                "max_iter."
+                f"{self.solver} failed to converge after {result.n_iter} iteration(s) "
+                f"(status={result.status}): {result.message.rstrip('.')}. You might also want to "
+                "scale the data or increase max_iter."
             )
         if trainer.diverged:
             return (
@@ -432,7 +430,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         flat = FlatParameters(module)
         step = self._step(module, flat, self._loss_function())
         penalty = self._recipe(self._seed, None, incremental=False).penalty
-        return FullObjective(module, flat, step, penalty, data)
+        return FullObjective(flat, step, penalty, data)
 
 
 @contextmanager

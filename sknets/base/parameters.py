@@ -15,11 +15,19 @@ from sklearn.base import BaseEstimator
 from skorch.callbacks import Callback
 
 from sknets._device import resolve_device
-from sknets._params import Interval, OneOf, Options, check_parameters, estimator, param
+from sknets._params import (
+    ClassLike,
+    Interval,
+    OneOf,
+    Options,
+    check_parameters,
+    estimator,
+    param,
+)
 from sknets._training import schedules
 from sknets._training.curriculum import paced_rows
 from sknets._training.optimizers import FULL_BATCH, STOCHASTIC, Settings
-from sknets._training.parameters import Penalty
+from sknets._training.parameters import FlatParameters, Penalty
 from sknets._training.schedules import Schedule
 from sknets._training.trainer import Recipe
 
@@ -30,7 +38,7 @@ class TrainingParameters(BaseEstimator):
 
     solver: Any = param(
         "adam",
-        [OneOf(*STOCHASTIC, *FULL_BATCH), callable],
+        [OneOf(*STOCHASTIC, *FULL_BATCH), ClassLike("torch.optim.Optimizer")],
         "How weights are found: a stochastic method, a full-batch one (lbfgs, bfgs, cg, "
         "newton-cg), or any torch.optim.Optimizer class, which is given learning_rate_init.",
     )
@@ -91,8 +99,8 @@ class TrainingParameters(BaseEstimator):
         False,
         "boolean",
         "Whether to hold out validation_fraction of the data, stop when its score no longer "
-        "improves, and end with the best weights. The split is stratified, except in a "
-        "multilabel setting.",
+        "improves, and end with the best weights. The split is stratified by the classes of a "
+        "single target, unless they are more than two and one is too rare.",
     )
     validation_fraction: float = param(
         0.1,
@@ -131,7 +139,7 @@ class TrainingParameters(BaseEstimator):
     )
     max_norm: Any = param(
         None,
-        [None, Interval(Real, 0, None, closed="neither")],
+        [Interval(Real, 0, None, closed="neither"), None],
         "Largest Euclidean norm of the incoming weights of a unit, restored after each step.",
     )
     decay_rate: float = param(
@@ -152,7 +160,7 @@ class TrainingParameters(BaseEstimator):
     )
     averaging: Any = param(
         None,
-        [None, OneOf("ema", "polyak", "snapshots")],
+        [OneOf("polyak", "ema", "snapshots"), None],
         "Predict with an average over the path of training: of the weights, evenly ('polyak') or "
         "exponentially ('ema'), or of the predictions of snapshots taken at the ends of cosine "
         "cycles.",
@@ -169,7 +177,7 @@ class TrainingParameters(BaseEstimator):
     )
     curriculum: Any = param(
         None,
-        [None, OneOf("linear", "root")],
+        [OneOf("linear", "root"), None],
         "Pacing of a curriculum over the difficulty given to fit, easy samples first.",
     )
     curriculum_length: float = param(
@@ -180,10 +188,11 @@ class TrainingParameters(BaseEstimator):
     checkpoint: Any = param(
         None,
         [None, str, os.PathLike],
-        "File that holds the state of training, from which a killed fit resumes.",
+        "File that holds the state of training, from which a killed fit resumes, or folder in "
+        "which each fit keeps such a file of its own.",
     )
     callbacks: Any = param(
-        None, [None, list, tuple], "Callbacks of skorch, which see the trainer as their net."
+        None, [list, tuple, None], "Callbacks of skorch, which see the trainer as their net."
     )
     progress: bool = param(False, "boolean", "Whether to show a bar over epochs with time left.")
     device: str = param(
@@ -210,8 +219,9 @@ class TrainingParameters(BaseEstimator):
                 f"early_stopping=True needs the 'validation_fraction' parameter of "
                 f"{type(self).__name__} to be > 0. Got {self.validation_fraction} instead."
             )
-        if self.early_stopping and incremental:
-            raise ValueError("partial_fit does not support early_stopping=True")
+        for name in ("early_stopping", "curriculum"):
+            if incremental and getattr(self, name):
+                raise ValueError(f"partial_fit does not support {name}={getattr(self, name)!r}")
         if self._full_batch:
             self._check_full_batch()
         if self.averaging == "snapshots":
@@ -260,17 +270,9 @@ class TrainingParameters(BaseEstimator):
     def _recipe(self, seed: int, difficulty: np.ndarray | None, incremental: bool) -> Recipe:
         """The parameters in the trainer's words."""
         decoupled = self.solver == "adamw"
-        pacing = None
-        if self.curriculum is not None and difficulty is not None:
-            order = np.argsort(difficulty, kind="stable")
-            pacing = partial(
-                paced_rows, order, self.curriculum, self.curriculum_length * self.max_iter
-            )
         return Recipe(
             solver=solver_name(self.solver),
-            full_batch=self._full_batch,
-            flat=not callable(self.solver),
-            optimizer=self._optimizer(),
+            optimizer=None if self._full_batch else self._optimizer,
             schedule=self._schedule(),
             penalty=Penalty(0.0 if decoupled else self.alpha, self.l1_ratio),
             max_epochs=1 if incremental else self.max_iter,
@@ -281,24 +283,29 @@ class TrainingParameters(BaseEstimator):
             averaging=self.averaging,
             averaging_decay=self.averaging_decay,
             n_snapshots=self._n_snapshots,
-            pacing=pacing,
+            pacing=self._pacing(difficulty),
             tol=self.tol,
             max_fun=self.max_fun,
             stop_on_divergence=self.early_stopping,
         )
 
+    def _pacing(self, difficulty: np.ndarray | None) -> Callable[[int], np.ndarray] | None:
+        """Which rows an epoch may see; None for all of them."""
+        if self.curriculum is None or difficulty is None:
+            return None
+        order = np.argsort(difficulty, kind="stable")
+        return partial(paced_rows, order, self.curriculum, self.curriculum_length * self.max_iter)
+
     @property
     def _n_snapshots(self) -> int:
         return self.n_snapshots if self.averaging == "snapshots" else 0
 
-    def _optimizer(self) -> Callable[[Any], torch.optim.Optimizer] | None:
-        """What makes the optimiser of some parameters; None for full-batch solvers."""
+    def _optimizer(self, flat: FlatParameters) -> torch.optim.Optimizer:
+        """The optimiser of a network's one vector; a user's gets the parameters themselves."""
         if callable(self.solver):
-            return self._own_optimizer
-        if self._full_batch:
-            return None
+            return self._own_optimizer(flat.parameters)
         settings = Settings(*(getattr(self, field) for field in Settings._fields))
-        return lambda params: STOCHASTIC[self.solver](params, settings)
+        return STOCHASTIC[self.solver]([flat.vector], settings)
 
     def _own_optimizer(self, params: Any) -> torch.optim.Optimizer:
         """An optimiser of the user's class."""

@@ -21,6 +21,8 @@ from sknets._data import (
     is_streamed,
     sparse_tensor,
 )
+from sknets._targets import dense
+from sknets._training.trainer import Seen
 
 
 class Call(NamedTuple):
@@ -38,17 +40,16 @@ class Call(NamedTuple):
         """The weights, as scikit-learn's callbacks take them."""
         return None if self.sample_weight is None else {"sample_weight": self.sample_weight}
 
-    def parts(
-        self, held_out: tuple[np.ndarray, np.ndarray] | None
-    ) -> tuple[SkorchDataset, SkorchDataset | None]:
-        """The training and validation data as it was given, which skorch's callbacks score."""
+    def seen(self, held_out: tuple[np.ndarray, np.ndarray] | None) -> Seen:
+        """The data as skorch's callbacks score it: as it was given, in two parts if held out."""
+        y = dense(self.y)  # which scorers of skorch need
         if held_out is None or isinstance(self.X, Dataset):
-            return SkorchDataset(self.X, self.y), None
+            return Seen(self.X, self.y, SkorchDataset(self.X, y))
         train, valid = (
-            SkorchDataset(_safe_indexing(self.X, rows), _safe_indexing(self.y, rows))
+            SkorchDataset(_safe_indexing(self.X, rows), _safe_indexing(y, rows))
             for rows in held_out
         )
-        return train, valid
+        return Seen(self.X, self.y, train, valid)
 
 
 class TrainingSet(NamedTuple):
@@ -57,7 +58,7 @@ class TrainingSet(NamedTuple):
     X: Any
     target: np.ndarray
     weight: np.ndarray | None
-    difficulty: np.ndarray | None
+    difficulty: np.ndarray | None = None
 
     def part(self, rows: np.ndarray) -> TrainingSet:
         """Some of the samples; streamed inputs stay where they are."""

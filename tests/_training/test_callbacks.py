@@ -13,7 +13,7 @@ from sknets._training.callbacks import NoImprovement, RestoreBest
 from sknets._training.losses import SquaredError
 from sknets._training.parameters import FlatParameters, Penalty
 from sknets._training.schedules import Schedule
-from sknets._training.steps import SupervisedStep
+from sknets._training.steps import AutogradStep
 from sknets._training.trainer import Recipe, Trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # few epochs on purpose
@@ -55,7 +55,7 @@ def train(stopping, values, schedule=None):
     flat = FlatParameters(module)
     recipe = Recipe(
         solver="sgd",
-        optimizer=lambda params: torch.optim.SGD(params, lr=0.1),
+        optimizer=lambda flat: torch.optim.SGD([flat.vector], lr=0.1),
         schedule=schedule or Schedule("constant", 0.1, len(values)),
         penalty=Penalty(0.0),
         max_epochs=len(values),
@@ -64,7 +64,7 @@ def train(stopping, values, schedule=None):
     trainer = Trainer(
         module,
         flat,
-        SupervisedStep(module, SquaredError(), flat.grad),
+        AutogradStep(module, SquaredError(), flat.grad),
         recipe,
         callbacks=[Scripted(stopping.key, values), stopping],
     )

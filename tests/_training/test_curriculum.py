@@ -7,6 +7,7 @@ from skorch.callbacks import Callback
 
 from sknets import MLPClassifier
 from sknets._training.curriculum import POWERS, START, paced_rows
+from sknets.inspection import check_gradients
 
 rng = np.random.default_rng(0)
 ORDER = rng.permutation(200)
@@ -123,3 +124,8 @@ def test_curriculum_without_difficulty_is_an_error():
 def test_wrong_difficulty_is_an_error(difficulty, message):
     with pytest.raises(ValueError, match=message):
         MLPClassifier(curriculum="root").fit(X, y, difficulty=difficulty)
+
+
+def test_gradients_are_checked_without_a_curriculum():
+    net, _ = fit(curriculum="linear", activation="tanh")
+    assert check_gradients(net, X, y) < 1e-5

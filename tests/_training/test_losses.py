@@ -6,7 +6,6 @@ import torch
 from scipy.special import expit, log_softmax, softmax, xlogy
 from sklearn.metrics import d2_pinball_score, log_loss, mean_pinball_loss, mean_poisson_deviance
 
-from sknets._data import Batch
 from sknets._training.losses import (
     AbsoluteError,
     BinaryHinge,
@@ -19,7 +18,6 @@ from sknets._training.losses import (
     SoftmaxLogLoss,
     SquaredError,
 )
-from sknets._training.steps import SupervisedStep, weighted_mean
 
 rng = np.random.default_rng(0)
 RAW = 2 * rng.normal(size=(9, 3))
@@ -204,29 +202,3 @@ def test_huber_joins_absolute_and_squared_error(delta):
     linear = delta * AbsoluteError()(raw, target) - 3 * delta**2 / 2
     expected = linear if delta < 1 else SquaredError()(raw, target)
     torch.testing.assert_close(Huber(delta)(raw, target), expected)
-
-
-def test_weighted_mean_equals_mean_over_repeated_samples():
-    values, weight = torch.tensor([1.0, 5.0, 2.0]), torch.tensor([2.0, 0.0, 3.0])
-    assert weighted_mean(values, None) == pytest.approx(8 / 3)
-    assert weighted_mean(values, weight) == pytest.approx((1 + 1 + 2 + 2 + 2) / 5)
-    assert weighted_mean(values, torch.zeros(3)) == 0
-
-
-def test_supervised_step_sets_the_gradient_instead_of_adding_to_it():
-    module = torch.nn.Linear(3, 1, device="meta").double().to_empty(device="cpu")
-    torch.nn.init.constant_(module.weight, 0.5)
-    torch.nn.init.constant_(module.bias, -1.0)
-    gradient = torch.zeros(4, dtype=torch.float64)
-    module.weight.grad, module.bias.grad = gradient[:3].view(1, 3), gradient[3:]
-    step = SupervisedStep(module, SquaredError(), gradient)
-    batch = Batch(torch.tensor(RAW), torch.tensor(NUMBERS[:, :1]), torch.tensor(COUNTS[:, 0] + 1))
-    first = step(batch)
-    once = gradient.clone()
-    second = step(batch)
-    torch.testing.assert_close(gradient, once, rtol=0, atol=0)
-    assert first.loss == second.loss
-    error = first.raw - batch.y
-    share = (batch.weight / batch.weight.sum())[:, None]
-    torch.testing.assert_close(once[:3], (share * error * batch.x).sum(0))
-    torch.testing.assert_close(once[3], (share * error).sum())

@@ -1,5 +1,7 @@
 """Optimisers beside those of scikit-learn, torch and linear algebra."""
 
+import subprocess
+import sys
 from functools import partial
 
 import numpy as np
@@ -311,3 +313,20 @@ def test_full_batch_solvers_agree_on_ridge_regression(solver):
         centred.T @ centred + 6.0 * np.eye(8), centred.T @ (Y[:, 0] - Y[:, 0].mean())
     )
     assert_allclose(net.coefs_[0].ravel(), solution, atol=1e-6)
+
+
+STEPS_OF_ALL = """
+import sys, torch
+from sknets._training.optimizers import STOCHASTIC, Settings
+for make in STOCHASTIC.values():
+    vector = torch.nn.Parameter(torch.ones(3))
+    vector.grad = torch.ones(3)
+    optimizer = make([vector], Settings())
+    optimizer.step()
+    optimizer.load_state_dict(optimizer.state_dict())
+assert "torch._dynamo" not in sys.modules
+"""
+
+
+def test_no_solver_imports_torchs_compiler():
+    subprocess.run([sys.executable, "-c", STEPS_OF_ALL], check=True)

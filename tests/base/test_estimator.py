@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from torch import nn
 from sknets import MLPClassifier, MLPRegressor
 from sknets._training.losses import SoftmaxLogLoss
 from sknets.base import held
-from sknets.base.estimator import FIT_STATE
+from sknets.base.held import declared_state
 from sknets.layers import ACTIVATIONS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # few epochs on purpose
@@ -210,8 +211,47 @@ def test_fit_sets_only_what_it_documents():
     public = {name for name in vars(net) if not name.startswith("_")} - parameters
     documented = {line.split(" : ")[0] for line in MLPClassifier.__doc__.splitlines()}
     assert public <= documented
-    private = {name for name in vars(net) if name.startswith("_")}
-    assert private <= set(FIT_STATE)
+
+
+@pytest.mark.parametrize("settings", [{}, {"averaging": "snapshots", "n_snapshots": 2}], ids=str)
+@pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
+def test_state_of_a_fit_is_declared_with_its_types(estimator, settings):
+    net = estimator(**SMALL | settings).fit(X, y)
+    declared = declared_state(estimator)
+    learnt = {**vars(net), **net.__getstate__()}
+    for name in learnt.keys() - net.get_params().keys():
+        assert isinstance(learnt[name], declared[name]), name
+    assert "coefs_" not in declared  # which is computed
+
+
+def test_subclass_declares_further_state():
+    class Own(MLPClassifier):
+        _fitted_attributes: ClassVar = {"extra_": "int: Something learnt."}
+        _fit_state: ClassVar = {"_more": dict}
+
+    declared = declared_state(Own)
+    assert declared.pop("extra_") is object
+    assert declared.pop("_more") is dict
+    assert declared == declared_state(MLPClassifier)
+
+
+def test_fit_leaves_alone_what_a_user_set_on_the_estimator():
+    net = MLPClassifier(**SMALL).fit(X, y)
+    net.note_, net._mine = "mine", 1
+    net.set_output(transform="default").fit(X[:, :2], y)
+    assert (net.note_, net._mine) == ("mine", 1)
+    assert net._sklearn_output_config == {"transform": "default"}
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_names_of_features_are_forgotten_where_there_are_none(warm_start):
+    pandas = pytest.importorskip("pandas")
+    net = MLPClassifier(**SMALL, warm_start=warm_start).fit(pandas.DataFrame(X).add_prefix("x"), y)
+    assert list(net.feature_names_in_) == ["x0", "x1", "x2", "x3"]
+    if not warm_start:
+        net.fit(X[:, :2], y)
+        assert not hasattr(net, "feature_names_in_")
+        assert net.n_features_in_ == 2
 
 
 def test_parameters_are_never_written_after_init():
@@ -305,7 +345,7 @@ def test_state_is_not_shared_with_the_original():
     before = weights(net)
     state = net.__getstate__()
     copy = MLPClassifier()
-    copy.__setstate__(pickle.loads(pickle.dumps(state)))
+    copy.__setstate__(state)
     copy.partial_fit(X, y)
     assert "_module_state" in state  # reading a state leaves it as it was
     for name, value in weights(net).items():

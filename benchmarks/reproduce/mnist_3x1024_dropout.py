@@ -4,11 +4,11 @@ from functools import partial
 
 from benchmarks.reproduce._mnist import Headline, options, reproduce
 
-PLAIN = dict(batch_size=256, learning_rate_init=0.001, max_norm=2)
-# Differs from the paper: batch normalisation, with which the same error takes fewer epochs.
-NORMALISED = dict(batch_size=256, learning_rate_init=0.003, max_norm=3, batch_norm=True)
-# The paper's own method: momentum and a high rate, which max-norm keeps in check.
-MOMENTUM = dict(solver="sgd", momentum=0.95, batch_size=128, learning_rate_init=0.1, max_norm=2)
+# Differs from the paper: batch normalisation, with which the same error takes fewer epochs, and the
+# squared hinge loss (Tang, 2013, "Deep learning using linear support vector machines").
+NORMALISED = dict(batch_size=256, learning_rate_init=0.003, batch_norm=True, input_dropout=0.2)
+HINGE = dict(**NORMALISED, loss="squared_hinge")
+SMOOTHED = dict(**NORMALISED, label_smoothing=0.1)
 
 HEADLINE = Headline(
     "MNIST 784-1024-1024-1024-10, dropout and max-norm",
@@ -16,24 +16,21 @@ HEADLINE = Headline(
     seeds=3,
     fixed=dict(
         hidden_layer_sizes=(1024, 1024, 1024),
-        input_dropout=0.2,
         learning_rate="one_cycle",
-        max_iter=75,
+        max_iter=100,
         weight_init="he_normal",
     ),
-    # 2.04 % validation error after 10 epochs (one seed) against 2.21 of the fourth candidate, the
-    # only other that was tried. To be confirmed by --select over all 75.
-    chosen=dict(**NORMALISED, dropout=0.5, label_smoothing=0.1),
+    chosen=dict(**HINGE, dropout=0.5, max_norm=2),
+    # Validation errors of one seed: 1.10, 1.11, 1.12, 1.14, 1.36 and 1.19 %; of the last, after 75
+    # epochs and without a penalty, 1.20 %.
     candidates=[
-        dict(**PLAIN, dropout=0.5),
-        dict(**PLAIN, dropout=0.3),
-        dict(**PLAIN, dropout=0.3, label_smoothing=0.1, averaging="ema"),
-        dict(**PLAIN, dropout=0.5, label_smoothing=0.1, averaging="ema"),
-        dict(**NORMALISED, dropout=0.5),
-        dict(**NORMALISED, dropout=0.3),
-        dict(**NORMALISED, dropout=0.3, label_smoothing=0.1),
-        dict(**NORMALISED, dropout=0.5, label_smoothing=0.1),
-        dict(**MOMENTUM, dropout=0.5),
+        dict(**HINGE, dropout=0.5, max_norm=2),
+        dict(**HINGE, dropout=0.5, max_norm=3),
+        dict(**HINGE | dict(batch_size=128, learning_rate_init=0.002), dropout=0.5, max_norm=3),
+        dict(**HINGE, dropout=0.35, max_norm=3),
+        dict(**HINGE | dict(input_dropout=0.3), dropout=0.5, max_norm=3),
+        dict(**SMOOTHED | dict(input_dropout=0.3), dropout=0.5, max_norm=3),
+        dict(**SMOOTHED, dropout=0.5, max_norm=3),
     ],
 )
 main = partial(reproduce, HEADLINE)

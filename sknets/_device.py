@@ -21,7 +21,12 @@ COUNTS = {
     "cuda": torch.cuda.device_count,
     "mps": lambda: int(torch.backends.mps.is_available()),
 }
-TORCH_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+# In mixed precision weights are float32.
+TORCH_DTYPES = {
+    "float32": torch.float32,
+    "float64": torch.float64,
+    "bfloat16": torch.float32,
+}
 
 
 def resolve_device(device: str | torch.device, owner: str = "this estimator") -> torch.device:
@@ -67,6 +72,14 @@ def compute_dtype(precision: str, input_dtype: np.dtype, exact: bool) -> torch.d
     if precision != "auto":
         return TORCH_DTYPES[precision]
     return torch.float64 if exact and input_dtype == np.float64 else torch.float32
+
+
+@cache
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies in bfloat16 faster than in float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
 @contextmanager

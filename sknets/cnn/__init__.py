@@ -1,0 +1,16 @@
+"""Convolutional networks: a file an architecture, and the estimators that train them."""
+
+from sknets.cnn.architecture import Architecture, get_architecture, list_architectures
+from sknets.cnn.convnet import ConvNet
+from sknets.cnn.estimators import CNNClassifier, CNNRegressor
+from sknets.cnn.vgg import VGG
+
+__all__ = [
+    "VGG",
+    "Architecture",
+    "CNNClassifier",
+    "CNNRegressor",
+    "ConvNet",
+    "get_architecture",
+    "list_architectures",
+]

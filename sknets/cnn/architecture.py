@@ -1,0 +1,237 @@
+"""Descriptions of convolutional networks: sizes and structure as hyperparameters, without weights.
+
+A description is a parameter object, so that a search reaches into it and over kinds of it. What it
+builds is a plain network with `features`, whose outputs `transform` gives, and a linear `head`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from bisect import bisect_left
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import partial
+from itertools import chain
+from math import prod
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from sknets._params import check_parameters, estimator
+from sknets.layers import BatchNorm1d, BatchNorm2d
+
+SMALL_IMAGE = 64  # pixels of the longer side up to which an image gets the published small stem
+
+SIDES = [2**i for i in range(13)]  # among which the search for the smallest input begins
+
+A = TypeVar("A", bound="Architecture")
+_BY_NAME: dict[str, Callable[[], Architecture]] = {}
+
+
+class TooSmallError(ValueError):
+    """An input that is used up before a network ends."""
+
+
+class Dimension(NamedTuple):
+    """The layers for signals, or for images."""
+
+    conv: Any
+    max_pool: Any
+    average_pool: Any
+    adaptive_pool: Any
+    norm: Any
+
+
+DIMENSIONS = {
+    1: Dimension(nn.Conv1d, nn.MaxPool1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d, BatchNorm1d),
+    2: Dimension(nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, BatchNorm2d),
+}
+
+
+class Trunk(nn.Module):
+    """A network of `features`, one vector a sample, and a `head` that is linear in them."""
+
+    def __init__(self, features: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.features = features
+        self.head = head
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x))
+
+
+class Architecture(BaseEstimator, ABC):
+    """Abstract: a description of a convolutional network.
+
+    Attributes
+    ----------
+    names : dict of dict
+        The networks that a name finds, as parameters.
+    """
+
+    names: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    @abstractmethod
+    def _network(self, input_shape: tuple[int, ...], n_outputs: int) -> nn.Module:
+        """The network, where the input is large enough for it."""
+
+    def recipe(self) -> dict[str, Any]:
+        """How the paper trains the network, as parameters of a `CNNClassifier`.
+
+        Returns
+        -------
+        parameters : dict
+            For ``set_params``.
+        """
+        return {}
+
+    def build(self, input_shape: tuple[int, ...], n_outputs: int) -> nn.Module:
+        """Build the network, with torch's initial weights.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            (channels, height, width), or (channels, length) of signals.
+        n_outputs : int
+            Size of the last layer.
+
+        Returns
+        -------
+        network : torch.nn.Module
+            From (n, *input_shape) to (n, n_outputs), with `features` and `head`.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter is out of its range.
+        ValueError
+            If the input is too small; the message names the smallest.
+        """
+        check_parameters(self)
+        try:
+            self._check(input_shape)
+        except TooSmallError:
+            raise ValueError(
+                f"{type(self).__name__} needs {_described(self._smallest(input_shape))} at least. "
+                f"Got {_described(input_shape)} instead."
+            ) from None
+        return self._network(input_shape, n_outputs)
+
+    def _check(self, input_shape: tuple[int, ...]) -> None:
+        """Let an input of the shape go through a network without numbers."""
+        with torch.device("meta"):
+            output_shape(self._network(input_shape, 1), input_shape)
+
+    def _smallest(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The smallest square image (or signal) of as many channels that the network takes."""
+        channels, *sides = input_shape
+
+        def shape(side: int) -> tuple[int, ...]:
+            return (channels, *[side] * len(sides))
+
+        def takes(side: int) -> bool:
+            try:
+                self._check(shape(side))
+            except TooSmallError:
+                return False
+            return True
+
+        enough = next(filter(takes, SIDES))
+        return shape(bisect_left(range(enough), True, lo=1, key=takes))
+
+
+def output_shape(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of what a module makes of one input, found without computing it.
+
+    Raises
+    ------
+    TooSmallError
+        If the input is used up before the end.
+    """
+    tensors = chain(module.named_parameters(), module.named_buffers())
+    meta = {name: tensor.to("meta") for name, tensor in tensors}
+    training = module.training
+    try:
+        x = torch.empty(1, *input_shape, device="meta")
+        return tuple(functional_call(module.eval(), meta, (x,)).shape[1:])
+    except RuntimeError as error:
+        raise TooSmallError(str(error)) from error
+    finally:
+        module.train(training)
+
+
+def flat_size(module: nn.Module, input_shape: tuple[int, ...]) -> int:
+    """How many numbers a module makes of one input."""
+    return prod(output_shape(module, input_shape))
+
+
+def is_small(input_shape: tuple[int, ...]) -> bool:
+    """Whether an image gets the stem that was published for small ones."""
+    return max(input_shape[1:]) <= SMALL_IMAGE
+
+
+def architecture(cls: type[A]) -> type[A]:
+    """Make a description, as `estimator` does, and let its names be found."""
+    made = estimator(cls)
+    for name, parameters in made.names.items():
+        _BY_NAME[name] = partial(made, **parameters)
+    return made
+
+
+def get_architecture(name: str) -> Architecture:
+    """A description by its name.
+
+    Parameters
+    ----------
+    name : str
+        One of `list_architectures`.
+
+    Returns
+    -------
+    description : Architecture
+
+    Raises
+    ------
+    ValueError
+        If there is none of the name; the message suggests those that resemble it.
+
+    Examples
+    --------
+    >>> from sknets.cnn import get_architecture
+    >>> get_architecture("vgg11_bn")
+    VGG(batch_norm=True, depth=11)
+    """
+    if name not in _BY_NAME:
+        close = get_close_matches(str(name), _BY_NAME, n=3)
+        hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+        raise ValueError(
+            f"The name of an architecture must be one of sknets.cnn.list_architectures(). "
+            f"Got {name!r} instead.{hint}"
+        )
+    return _BY_NAME[name]()
+
+
+def list_architectures() -> list[str]:
+    """The names that `get_architecture` knows.
+
+    Returns
+    -------
+    names : list of str
+        In alphabetical order.
+
+    Examples
+    --------
+    >>> from sknets.cnn import list_architectures
+    >>> "vgg16" in list_architectures()
+    True
+    """
+    return sorted(_BY_NAME)
+
+
+def _described(input_shape: tuple[int, ...]) -> str:
+    channels, *sides = input_shape
+    what = "signals of length" if len(sides) == 1 else "images of"
+    return f"{what} {' x '.join(map(str, sides))}, {channels} channel(s)"

@@ -1,0 +1,139 @@
+"""Convolutional estimators: what they take, what they learn, and what they hold."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV
+
+from sknets.cnn import VGG, CNNClassifier, CNNRegressor, ConvNet
+
+pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # few epochs on purpose
+
+digits = load_digits()
+X, y = digits.images[:200] / 16, digits.target[:200]
+ROWS = X.reshape(200, -1)
+SMALL = dict(
+    architecture=ConvNet(channels=(4, 6), dense=10),
+    batch_size=50,
+    max_iter=3,
+    random_state=0,
+    precision="float32",
+)
+
+
+def classifier(**settings):
+    return CNNClassifier(**SMALL | settings)
+
+
+def test_rows_and_arrays_are_interchangeable():
+    rows = X.reshape(200, -1)
+    from_arrays = classifier().fit(X, y)
+    from_rows = classifier(image_shape=(8, 8)).fit(rows, y)
+    assert from_arrays.image_shape_ == from_rows.image_shape_ == (1, 8, 8)
+    assert from_arrays.n_features_in_ == 64
+    expected = from_arrays.predict_proba(X)
+    for other in (from_rows.predict_proba(X), from_arrays.predict_proba(rows)):
+        assert_array_equal(other, expected)
+
+
+def test_channels_may_be_last():
+    colours = np.stack([X, X**2, 1 - X], axis=1)
+    first = classifier().fit(colours, y)
+    last = classifier(channels="last").fit(np.moveaxis(colours, 1, -1), y)
+    assert first.image_shape_ == last.image_shape_ == (3, 8, 8)
+    assert_allclose(
+        first.predict_proba(colours),
+        last.predict_proba(np.moveaxis(colours, 1, -1)),
+        rtol=1e-4,
+        atol=1e-6,
+    )
+
+
+def test_rows_without_a_shape_are_signals():
+    clf = classifier().fit(X.reshape(200, -1), y)
+    assert clf.image_shape_ == (1, 64)
+    assert isinstance(clf.module_.network.features[0], torch.nn.Conv1d)
+
+
+def test_signals_have_channels():
+    clf = classifier(signal=True).fit(X, y)
+    assert clf.image_shape_ == (8, 8)
+    assert clf.module_.network.features[0].in_channels == 8
+
+
+def test_whole_numbers_are_scaled():
+    pixels = np.rint(X * 255).astype(np.uint8)
+    scaled = (pixels / np.float32(255)).astype(np.float32)
+    whole = classifier().fit(pixels, y)
+    assert_array_equal(
+        whole.predict_proba(pixels), classifier().fit(scaled, y).predict_proba(scaled)
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "data", "message"),
+    [
+        (
+            {"image_shape": (8, 9)},
+            X.reshape(200, -1),
+            r"'image_shape' parameter .* 64\. Got \(8, 9\)",
+        ),
+        (
+            {"image_shape": (1, 1, 8, 8)},
+            X.reshape(200, -1),
+            r"samples of shape .* Got \(1, 1, 8, 8\)",
+        ),
+        ({"signal": True}, X[:, None], r"\(channels, length\)\. Got \(1, 8, 8\)"),
+        ({"architecture": "vgg10"}, X, r"'architecture' parameter of CNNClassifier.*vgg16"),
+        ({"architecture": VGG()}, X, "VGG needs images of 32 x 32, 1 channel"),
+        ({"architecture": ConvNet(channels=0)}, X, "'channels' parameter of ConvNet"),
+    ],
+)
+def test_wrong_input_is_one_clear_error(settings, data, message):
+    clf = classifier(**settings)
+    with pytest.raises(ValueError, match=message):
+        clf.fit(data, y)
+    assert not [name for name in vars(clf) if name.endswith("_")]
+
+
+def test_images_of_another_shape_are_refused_at_predict():
+    clf = classifier().fit(X, y)
+    with pytest.raises(ValueError, match="X has 49 features, but CNNClassifier is expecting 64"):
+        clf.predict(X[:, :7, :7])
+
+
+def test_search_reaches_into_the_architecture_and_over_kinds():
+    grid = [{"architecture__dense": [5, 10]}, {"architecture": [ConvNet(channels=2, dense=())]}]
+    search = GridSearchCV(classifier(max_iter=1), grid, cv=2).fit(X, y)
+    assert len(search.cv_results_["params"]) == 3
+
+
+def test_transform_gives_the_values_before_the_last_layer():
+    clf = classifier().fit(X, y)
+    features = clf.transform(X)
+    assert features.shape == (200, 10)
+    head = clf.module_.network.head
+    scores = features @ head.weight.detach().numpy().T + head.bias.detach().numpy()
+    assert_allclose(scores, clf.decision_function(X), rtol=1e-4, atol=1e-5)
+    assert len(clf.get_feature_names_out()) == 10
+
+
+def test_bfloat16_learns_as_float32_does_and_predicts_in_it():
+    accuracies = {
+        precision: classifier(precision=precision, max_iter=60, learning_rate_init=0.01)
+        .fit(X, y)
+        .score(X, y)
+        for precision in ("float32", "bfloat16")
+    }
+    assert min(accuracies.values()) > 0.95
+    clf = classifier(precision="bfloat16").fit(X, y)
+    assert all(p.dtype == torch.float64 for p in clf.module_.parameters())  # as X is
+    assert_allclose(clf.predict_proba(X[:7]), clf.predict_proba(X)[:7], atol=1e-6)
+
+
+def test_regressor_learns_the_brightness():
+    brightness = X.mean(axis=(1, 2)) * 10
+    reg = CNNRegressor(**SMALL | dict(max_iter=100, learning_rate_init=0.01)).fit(X, brightness)
+    assert reg.score(X, brightness) > 0.8

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import ctypes
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -86,16 +88,34 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 def threads_for(work: float, device: torch.device) -> Iterator[None]:
     """One thread for few operations on the CPU; the count is restored afterwards.
 
-    OpenMP keeps the count by thread, so that what other threads compute is left alone. (torch's own
-    setting would be taken over by threads that start meanwhile.)
+    OpenMP and MKL keep the count by thread, so that what other threads compute is left alone.
+    (torch's own setting would be taken over by threads that start meanwhile.)
     """
     if device.type != "cpu" or not TINY <= work < SMALL or torch.get_num_threads() == 1:
         yield
-    else:
-        with _openmp().limit(limits=1, user_api="openmp"):
+        return
+    with _openmp().limit(limits=1, user_api="openmp"):
+        before = _set_mkl_threads()(1)
+        try:
             yield
+        finally:
+            _set_mkl_threads()(before)
 
 
 @cache
 def _openmp() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="openmp")
+
+
+@cache
+def _set_mkl_threads() -> Callable[[int], int]:
+    """MKL's own count of the calling thread: sets it and returns what it was; 0 follows OpenMP's.
+
+    ``torch.set_num_threads`` sets it, and then OpenMP's has no say. MKL is a part of torch's
+    library, where there is one at all.
+    """
+    folder = Path(torch.__file__).parent / "lib"
+    for library in folder.glob("*torch_cpu.*"):
+        with suppress(OSError, AttributeError):
+            return ctypes.CDLL(str(library)).MKL_Set_Num_Threads_Local
+    return lambda n: 0

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -129,6 +129,21 @@ DERIVATIVES: dict[type[nn.Module], tuple[Callable[..., Tensor], Callable[..., Te
 }
 
 
+class LinearTensors(NamedTuple):
+    """The parameters of a linear layer, and where their gradients go."""
+
+    weight: Tensor
+    transposed: Tensor
+    bias: Tensor
+    weight_grad: Any
+    bias_grad: Any
+
+    @classmethod
+    def of(cls, layer: nn.Linear) -> LinearTensors:
+        weight, bias = layer.weight, layer.bias
+        return cls(weight.detach(), weight.detach().t(), bias.detach(), weight.grad, bias.grad)
+
+
 class Backpropagation(SupervisedStep):
     """The training step of a plain MLP with its gradient written out, without autograd.
 
@@ -139,13 +154,10 @@ class Backpropagation(SupervisedStep):
 
     def __init__(self, module: MLP, loss: Loss) -> None:
         super().__init__(module, loss)
-        layers = module.linear_layers
-        self.weights = [layer.weight.detach() for layer in layers]
-        self.transposed = [w.t() for w in self.weights]
-        self.biases = [layer.bias.detach() for layer in layers]
-        self.weight_grads: list[Any] = [layer.weight.grad for layer in layers]
-        self.bias_grads: list[Any] = [layer.bias.grad for layer in layers]
-        if len(layers) > 1:
+        self.layers = [LinearTensors.of(layer) for layer in module.linear_layers]
+        *self.hidden, self.head = self.layers
+        self.head_bias = self.head.bias[:, None]
+        if self.hidden:
             self.activate, self.derivative = DERIVATIVES[type(module.features[1])]
 
     @staticmethod
@@ -156,26 +168,29 @@ class Backpropagation(SupervisedStep):
 
     def __call__(self, batch: Batch) -> StepResult:
         """Set the gradients of the mean loss over a batch."""
-        activations = [batch.x]
-        for weight, bias in zip(self.transposed[:-1], self.biases[:-1], strict=True):
-            activations.append(self.activate(torch.addmm(bias, activations[-1], weight)))
-        raw = self._raw_outputs(activations[-1])
+        a = batch.x
+        inputs = [a]
+        for layer in self.hidden:
+            a = self.activate(torch.addmm(layer.bias, a, layer.transposed))
+            inputs.append(a)
+        raw = self._raw_outputs(a)
         loss, delta = self._loss_and_delta(raw, batch)
-        for i in range(len(self.weights) - 1, -1, -1):
-            if activations[i].layout == torch.strided:
-                torch.mm(delta.t(), activations[i], out=self.weight_grads[i])
+        for layer in reversed(self.layers):
+            a = inputs.pop()
+            if a.layout is torch.strided:
+                torch.mm(delta.t(), a, out=layer.weight_grad)
             else:
-                self.weight_grads[i].copy_(torch.mm(activations[i].t(), delta).t())
-            torch.sum(delta, 0, out=self.bias_grads[i])
-            if i:
-                delta = self.derivative(torch.mm(delta, self.weights[i]), activations[i])
+                layer.weight_grad.copy_(torch.mm(a.t(), delta).t())
+            torch.sum(delta, 0, out=layer.bias_grad)
+            if inputs:
+                delta = self.derivative(torch.mm(delta, layer.weight), a)
         return StepResult(loss, raw)
 
     def _raw_outputs(self, x: Tensor) -> Tensor:
-        if x.layout != torch.strided:
-            return torch.addmm(self.biases[-1], x, self.transposed[-1])
+        if x.layout is not torch.strided:
+            return torch.addmm(self.head.bias, x, self.head.transposed)
         # Column by column in memory: a loss reduces over the outputs, which mostly are few.
-        return torch.addmm(self.biases[-1][:, None], self.weights[-1], x.t()).t()
+        return torch.addmm(self.head_bias, self.head.weight, x.t()).t()
 
     def _loss_and_delta(self, raw: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """The mean loss and its gradient by the raw outputs."""

@@ -9,7 +9,14 @@ import torch
 from numpy.testing import assert_allclose
 
 from sknets import MLPClassifier
-from sknets._device import SMALL, TINY, compute_dtype, resolve_device, threads_for
+from sknets._device import (
+    SMALL,
+    TINY,
+    _set_mkl_threads,
+    compute_dtype,
+    resolve_device,
+    threads_for,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # few epochs on purpose
 
@@ -82,6 +89,14 @@ def test_small_steps_run_on_one_thread_and_the_count_is_restored(two_threads):
         assert torch.get_num_threads() == 2
     with threads_for(SMALL, CPU):
         assert torch.get_num_threads() == 2
+
+
+def test_mkls_own_count_is_limited_and_restored(two_threads):
+    set_threads = _set_mkl_threads()
+    before = set_threads(2)  # as torch.set_num_threads leaves it
+    with threads_for(TINY, CPU):
+        assert set_threads(1) in (0, 1)  # 0 where torch comes without MKL
+    assert set_threads(before) in (0, 2)
 
 
 def test_thread_count_is_restored_after_an_error(two_threads):

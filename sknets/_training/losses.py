@@ -61,7 +61,7 @@ class SoftmaxLogLoss(Loss):
         p = shifted.exp()
         total = p.sum(1, keepdim=True)
         delta, column = p.div_(total), target[:, None]
-        values = (total.log_() - shifted.gather(1, column)).squeeze_(1)
+        values = total.log_().sub_(shifted.gather(1, column)).squeeze_(1)
         smoothing = self.label_smoothing
         if smoothing:
             values += smoothing * (shifted.gather(1, column).squeeze(1) - shifted.mean(1))

@@ -144,6 +144,7 @@ class Trainer(NeuralNet):
         self.snapshots: list[list[Tensor]] = []
         self.last_weights: list[Tensor] | None = None  # where the average replaced them
         self.frozen: list[tuple[nn.Parameter, Tensor]] = []  # by callbacks, and their values
+        self.penalised = bool(recipe.penalty)
         self.stop_message: str | None = None
         self.interrupted = self.diverged = False
         self.within_epoch = False  # where a cut-off leaves weights that no epoch ended with
@@ -283,7 +284,7 @@ class Trainer(NeuralNet):
     def gradients(self, batch: Batch) -> StepResult:
         """Set the gradient of the penalised mean loss of a batch; return its value."""
         result = self.step(batch)
-        if self.recipe.penalty and (n := batch.total_weight):
+        if self.penalised and (n := batch.total_weight):
             self.recipe.penalty.add_to(result.loss, self.flat, n)
         return result
 

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+LEVELS = 2**16  # of the draw that decides on a unit in dropout
+
 
 class RandomLayer(nn.Module):
     """Abstract: a layer that draws random numbers in training."""
@@ -23,20 +25,25 @@ class Dropout(RandomLayer):
     """Inverted dropout (Srivastava et al., 2014) whose randomness is its own.
 
     A share `p` of the units is silenced at each training step and the rest scaled by 1 / (1 - p),
-    so that prediction needs no change.
+    so that prediction needs no change. The share is met to 1 / 65536: sixteen bits decide on a
+    unit, a quarter of a draw, since drawing took a third of the time of a step.
     """
 
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
+        self.kept = max(1, round((1 - p) * LEVELS))  # of as many values of sixteen bits
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.p == 0:
+        if not self.training or self.kept == LEVELS:
             return x
         if x.layout != torch.strided:
             x = x.to_dense()
-        keep = 1 - self.p
-        return x * torch.empty_like(x).bernoulli_(keep, generator=self.generator).div_(keep)
+        n, bits = x.numel(), torch.iinfo(torch.int64)
+        draws = torch.empty(-(-n // 4), dtype=torch.int64, device=x.device)
+        draws.random_(bits.min, None, generator=self.generator)
+        keep = draws.view(torch.int16)[:n].view(x.shape) < self.kept - LEVELS // 2
+        return torch.where(keep, x, 0.0) * (LEVELS / self.kept)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

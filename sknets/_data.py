@@ -296,17 +296,19 @@ class LazyRows:
 
 
 class ConvertedRows:
-    """A memory map of whole or short numbers, read as floats."""
+    """A memory map of whole or short numbers, read as floats, or as shares of a whole."""
 
-    def __init__(self, X: np.ndarray) -> None:
+    def __init__(self, X: np.ndarray, whole: int = 1) -> None:
         self.X, self.shape, self.dtype = X, X.shape, np.dtype(np.float32)
+        self.whole = whole
         self.nbytes = int(np.prod(X.shape)) * self.dtype.itemsize
 
     def __len__(self) -> int:
         return len(self.X)
 
     def __getitem__(self, rows: Any) -> np.ndarray:
-        return self.X[rows].astype(self.dtype)
+        values = self.X[rows].astype(self.dtype)
+        return values if self.whole == 1 else np.divide(values, self.whole, out=values)
 
 
 class DatasetRows:

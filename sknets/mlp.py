@@ -341,7 +341,7 @@ class MultilayerPerceptron(NetworkTransformer):
         _initialise_like_scikit_learn(module.linear_layers, logistic, self.bias_init, seed)
 
     def _step(self, module: Any, flat: FlatParameters, loss: Loss) -> Step:
-        if Backpropagation.is_possible(module, loss):
+        if not self._mixed and Backpropagation.is_possible(module, loss):
             return Backpropagation(module, loss)
         return super()._step(module, flat, loss)
 

@@ -13,7 +13,7 @@ from sknets._training.losses import Loss
 
 
 class StepResult(NamedTuple):
-    """The mean loss over a batch, detached, and the network's raw outputs."""
+    """The mean loss over a batch, and the network's raw outputs for it."""
 
     loss: Tensor
     raw: Tensor | None
@@ -41,28 +41,55 @@ class SupervisedStep(ABC):
 
     def forward(self, batch: Batch) -> Tensor:
         """The mean loss over a batch, for autograd to differentiate."""
-        return self.mean_loss(self.module(batch.x), batch)
+        return self.evaluate(batch).loss
 
-    def mean_loss(self, raw: Tensor, batch: Batch) -> Tensor:
-        """The (weighted) mean of the losses of raw outputs."""
-        return weighted_mean(self.loss(raw, batch.targets), batch.weight)
+    def evaluate(self, batch: Batch) -> StepResult:
+        """The mean loss over a batch and the raw outputs, not detached."""
+        raw = self.module(batch.x)
+        return StepResult(weighted_mean(self.loss(raw, batch.targets), batch.weight), raw)
 
 
 class AutogradStep(SupervisedStep):
-    """A supervised step of any network, which autograd differentiates."""
+    """A supervised step of any network, which autograd differentiates.
 
-    def __init__(self, module: nn.Module, loss: Loss, gradient: Tensor) -> None:
+    Parameters
+    ----------
+    module : nn.Module
+    loss : Loss
+    gradient : Tensor of shape (n_parameters,)
+        Of all parameters, one vector.
+    mixed : bool
+        Whether the network multiplies in bfloat16; weights, sums and the loss stay float32.
+    """
+
+    def __init__(
+        self, module: nn.Module, loss: Loss, gradient: Tensor, mixed: bool = False
+    ) -> None:
         super().__init__(module, loss)
-        self.gradient = gradient  # of all parameters, one vector
+        self.gradient, self.mixed = gradient, mixed
 
     def __call__(self, batch: Batch) -> StepResult:
         """Set the gradients of the mean loss over a batch."""
         self.gradient.zero_()
         with torch.enable_grad():
-            raw = self.module(batch.x)
-            loss = self.mean_loss(raw, batch)
+            loss, raw = self.evaluate(batch)
             loss.backward()
-        return StepResult(loss.detach(), raw.detach())
+        return StepResult(loss.detach(), None if raw is None else raw.detach())
+
+    def evaluate(self, batch: Batch) -> StepResult:
+        """The mean loss over a batch and the raw outputs, not detached."""
+        (raw,) = self.outputs(batch.x)
+        return StepResult(weighted_mean(self.loss(raw, batch.targets), batch.weight), raw)
+
+    def outputs(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The raw outputs, multiplied in bfloat16 where that was asked for."""
+        if not self.mixed or x.dtype != torch.float32:
+            return self._outputs(x)
+        with torch.autocast(x.device.type, torch.bfloat16):
+            return tuple(raw.to(x.dtype) for raw in self._outputs(x))
+
+    def _outputs(self, x: Tensor) -> tuple[Tensor, ...]:
+        return (self.module(x),)
 
 
 def weighted_mean(values: Tensor, weight: Tensor | None) -> Tensor:

@@ -63,6 +63,7 @@ class Recipe:
     tol: float = 1e-4
     max_fun: int = 15000
     stop_on_divergence: bool = False  # end the training instead of raising
+    relative_rates: Callable[[FlatParameters], Tensor] | None = None  # of the parameters
 
     @property
     def full_batch(self) -> bool:
@@ -101,6 +102,8 @@ class Trainer(NeuralNet):
         How many samples were seen in earlier calls.
     earlier : dict, optional
         The `state` of the call that this one goes on from.
+    multiply_adds : int, optional
+        What a sample costs; None counts the parameters.
     device : torch.device
         Where the module is.
     """
@@ -118,6 +121,7 @@ class Trainer(NeuralNet):
         history: History | None = None,
         samples_seen: int = 0,
         earlier: dict[str, Any] | None = None,
+        multiply_adds: int | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         super().__init__(
@@ -144,7 +148,9 @@ class Trainer(NeuralNet):
         self.snapshots: list[list[Tensor]] = []
         self.last_weights: list[Tensor] | None = None  # where the average replaced them
         self.frozen: list[tuple[nn.Parameter, Tensor]] = []  # by callbacks, and their values
+        self.multiply_adds = len(flat.values) if multiply_adds is None else multiply_adds
         self.penalised = bool(recipe.penalty)
+        self.rates = recipe.relative_rates(flat) if recipe.relative_rates else None
         self.stop_message: str | None = None
         self.interrupted = self.diverged = False
         self.within_epoch = False  # where a cut-off leaves weights that no epoch ended with
@@ -201,7 +207,7 @@ class Trainer(NeuralNet):
         self.watched = any(getattr(cb, "predicts", True) for _, cb in self.callbacks_)
         self.batch_listeners = [cb for _, cb in self.callbacks_ if _listens_to_batches(cb)]
         run = self.fit_full_batch if self.recipe.full_batch else self.fit_loop
-        work = 6.0 * data.batch_size * len(self.flat.values)  # forward once, backward twice
+        work = 6.0 * data.batch_size * self.multiply_adds  # forward once, backward twice
         try:
             with threads_for(work, self.compute_device):
                 self.notify("on_train_begin", X=self.seen.X, y=self.seen.y)
@@ -269,10 +275,14 @@ class Trainer(NeuralNet):
             self.notify_batch(
                 "on_grad_computed", named_parameters=named, batch=batch[:2], training=True
             )
+        rates = self.rates
+        before = None if rates is None else flat.values.clone()
         if recipe.weight_decay:
             rate = self.optimizer_.param_groups[0]["lr"]
             flat.weights.mul_(1 - rate * recipe.weight_decay)
         self.optimizer_.step()
+        if before is not None and rates is not None:
+            torch.lerp(before, flat.values, rates, out=flat.values)
         if recipe.max_norm is not None:
             clip_rows_(flat.parameters, recipe.max_norm)
         for parameter, value in self.frozen:
@@ -321,6 +331,7 @@ class Trainer(NeuralNet):
         """What going on needs beside the weights, as plain values and arrays."""
         state: dict[str, Any] = {
             "solver": self.recipe.solver,
+            "n_parameters": len(self.flat.values),
             "optimizer": to_arrays(self.optimizer_.state_dict()),
             "rate_scale": self.recipe.schedule.scale,
             "epochs_of_fit": self.epochs_of_fit,
@@ -335,6 +346,8 @@ class Trainer(NeuralNet):
         """Go on from a state; one of another solver leaves the optimiser fresh."""
         self.epochs_of_fit = state["epochs_of_fit"]
         self.recipe.schedule.scale = state["rate_scale"]
+        if state["n_parameters"] != len(self.flat.values):
+            return  # other parts of the network are trained now
         if "last_weights" in state:
             self.flat.restore(to_tensors(state["last_weights"]))
         if self.average is not None and "average" in state:

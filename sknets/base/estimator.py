@@ -96,7 +96,10 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
 
     def _step(self, module: nn.Module, flat: FlatParameters, loss: Loss) -> Step:
         """The training step of a batch."""
-        return AutogradStep(module, loss, flat.grad)
+        return AutogradStep(module, loss, flat.grad, self._mixed)
+
+    def _choose_trained(self, module: nn.Module) -> None:
+        """Freeze what stays as it is."""
 
     def _pretrain(self, trainer: Trainer, batches: Data) -> None:
         """What comes before the training proper."""
@@ -233,6 +236,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
     ) -> Trainer:
         """Build (or take up) the network, and the trainer to train it with."""
         module = self._new_module() if fresh else self._continued_module()
+        self._choose_trained(module)
         self.module_ = module.to(batches.device, batches.dtype)
         self._shape = {name: getattr(self, name) for name in self._shape_parameters}
         if fresh:
@@ -250,6 +254,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             predictor=self,
             history=self.history_,
             samples_seen=self.t_,
+            multiply_adds=self._work().multiply_adds,
             device=batches.device,
             earlier=getattr(self, "_training_state", None) if call.incremental else None,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch.utils.data import Dataset
 
 from sknets._data import ConvertedRows, DatasetRows, as_array, is_converted, slices
 from sknets._device import resolve_device, threads_for
+from sknets._measure import Work
 from sknets._state import to_arrays, to_tensors
 from sknets._training import checkpoint
 from sknets._training.losses import Loss
@@ -123,13 +125,17 @@ class HeldNetwork(BaseEstimator, ABC):
         if X.shape[0] <= FEW_ROWS:  # in a web service, say, where microseconds count
             yield function(input_tensor(X[:], dtype, device))
             return
-        shapes = [p.shape for p in self.module_.parameters()]
-        widest = max(X.shape[1], *(shape[0] for shape in shapes))
-        rows = min(X.shape[0], max(1, PREDICT_BYTES // (8 * widest)))
-        work = 2.0 * rows * sum(shape.numel() for shape in shapes)
+        work = self._work()
+        rows = min(X.shape[0], max(1, PREDICT_BYTES // (8 * work.widest)))
         for part in slices(X.shape[0], rows):
-            with threads_for(work, device):
+            with threads_for(2.0 * rows * work.multiply_adds, device):
                 yield function(input_tensor(X[part], dtype, device))
+
+    def _work(self) -> Work:
+        """What a sample costs."""
+        shapes = [p.shape for p in self.module_.parameters()]
+        widest = max(self.n_features_in_, *(shape[0] for shape in shapes))
+        return Work(sum(shape.numel() for shape in shapes), widest)
 
     def _array(self, parts: Iterator[Tensor], X: Any) -> np.ndarray:
         """The parts of a result as one array in the dtype of the input."""
@@ -138,34 +144,28 @@ class HeldNetwork(BaseEstimator, ABC):
         return whole.cpu().numpy().astype(X.dtype, copy=False)
 
     def _outputs(self, X: Any) -> np.ndarray:
-        """Probabilities or means for validated inputs, averaged over the snapshots if any."""
-        loss = self._loss_function()
-        with torch.inference_mode():
-            if self._has_snapshots:
-                return self._array(self._forward(X, self._ensemble(loss)), X)
-            # In the input's precision, so that probabilities add up to 1 in it.
-            dtype = getattr(torch, np.dtype(X.dtype).name)
-            return self._array(
-                self._forward(X, lambda x: loss.outputs(self.module_(x).to(dtype))), X
-            )
-
-    @property
-    def _has_snapshots(self) -> bool:
-        return bool(getattr(self, "_snapshots", None))
-
-    def _ensemble(self, loss: Loss) -> Callable[[Tensor], Tensor]:
-        """The mean output of the snapshots (Huang et al., 2017)."""
-        parameter = next(self.module_.parameters())
-        states = [
-            {name: tensor.to(parameter) for name, tensor in to_tensors(state).items()}
-            for state in self._snapshots
-        ]
+        """Probabilities or means for validated inputs, averaged over the members if several."""
+        loss, members = self._loss_function(), self._members()
+        # In the input's precision, so that probabilities add up to 1 in it.
+        dtype = getattr(torch, np.dtype(X.dtype).name)
 
         def mean(x: Tensor) -> Tensor:
-            members = [torch.func.functional_call(self.module_, s, (x,)) for s in states]
-            return torch.stack([loss.outputs(raw) for raw in members]).mean(0)
+            outputs = [loss.outputs(member(x).to(dtype)) for member in members]
+            return outputs[0] if len(outputs) == 1 else torch.stack(outputs).mean(0)
 
-        return mean
+        with torch.inference_mode():
+            return self._array(self._forward(X, mean), X)
+
+    def _members(self) -> list[Callable[..., Tensor]]:
+        """What predictions are the mean of: the network, or its snapshots (Huang et al., 2017)."""
+        if not getattr(self, "_snapshots", None):
+            return [self.module_]
+        parameter = next(self.module_.parameters())
+        states = (to_tensors(state) for state in self._snapshots)
+        return [
+            partial(_with_state, self.module_, {name: t.to(parameter) for name, t in state.items()})
+            for state in states
+        ]
 
     # -- state
 
@@ -208,6 +208,11 @@ def declared_state(cls: type) -> dict[str, type]:
     for base in reversed(cls.__mro__):
         declared |= vars(base).get("_fit_state", {})
     return {k: v for k, v in declared.items() if not isinstance(getattr(cls, k, None), property)}
+
+
+def _with_state(module: nn.Module, state: dict[str, Tensor], x: Tensor, **how: Any) -> Tensor:
+    """The outputs of a network with other parameters and buffers."""
+    return torch.func.functional_call(module, state, (x,), how)
 
 
 def filled(module: nn.Module, state: dict[str, Tensor]) -> nn.Module:

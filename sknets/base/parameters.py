@@ -200,14 +200,20 @@ class TrainingParameters(BaseEstimator):
     )
     precision: str = param(
         "auto",
-        OneOf("auto", "float32", "float64"),
-        "Precision of training; 'auto' is float32, or the input's float64 where an epoch is one "
-        "batch or the solver is a full-batch one.",
+        OneOf("auto", "float32", "float64", "bfloat16"),
+        "Precision of training; 'bfloat16' multiplies in it and adds in float32. 'auto' is "
+        "float32, or the input's float64 where an epoch is one batch or the solver is a full-batch "
+        "one. Predictions are never computed in bfloat16.",
     )
 
     @property
     def _full_batch(self) -> bool:
         return self.solver in FULL_BATCH
+
+    @property
+    def _mixed(self) -> bool:
+        """Whether training multiplies in bfloat16."""
+        return self.precision == "bfloat16"
 
     def _check_settings(self, incremental: bool) -> None:
         """Raise for parameters that are wrong by themselves or do not go together."""
@@ -243,6 +249,10 @@ class TrainingParameters(BaseEstimator):
                 )
 
     def _check_full_batch(self) -> None:
+        if self.precision == "bfloat16":
+            raise ValueError(
+                f"precision='bfloat16' needs a stochastic solver, got solver={self.solver!r}."
+            )
         if self.l1_ratio and self.alpha and self.solver != "lbfgs":
             raise ValueError(
                 f"solver={self.solver!r} needs a differentiable penalty, got "

@@ -318,8 +318,10 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
             One number a sample for two classes (positive for ``classes_[1]``), else one a class.
         """
         X = self._validated_rows(X)
-        if self._has_snapshots and self.loss == "log_loss":
-            raw = _link(self._outputs(X), self.out_activation_)
+        if len(self._members()) > 1:
+            raw = self._outputs(X)
+            if self.loss == "log_loss":
+                raw = _link(raw, self.out_activation_)
         else:
             with torch.inference_mode():
                 raw = self._array(self._forward(X, self.module_), X)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
+from torch import Tensor
 
 from sknets.base.estimator import NetworkEstimator
 
@@ -25,6 +26,10 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
     @abstractmethod
     def _n_hidden_layers(self) -> int:
         """How many layers stand between input and output."""
+
+    def _features(self, x: Tensor) -> Tensor:
+        """The values of the last hidden layer."""
+        return self.module_.features(x)
 
     @property
     def _n_features_out(self) -> int:
@@ -46,7 +51,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         """
         X = self._validated_rows(X)
         with torch.inference_mode():
-            return self._array(self._forward(X, self.module_.features), X)
+            return self._array(self._forward(X, self._features), X)
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
         """Fit to data, then give the values of the last hidden layer.

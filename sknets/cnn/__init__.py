@@ -3,6 +3,7 @@
 from sknets.cnn.architecture import Architecture, get_architecture, list_architectures
 from sknets.cnn.convnet import ConvNet
 from sknets.cnn.estimators import CNNClassifier, CNNRegressor
+from sknets.cnn.transfer import load_weights
 from sknets.cnn.vgg import VGG
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "ConvNet",
     "get_architecture",
     "list_architectures",
+    "load_weights",
 ]

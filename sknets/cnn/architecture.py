@@ -11,7 +11,6 @@ from bisect import bisect_left
 from collections.abc import Callable
 from difflib import get_close_matches
 from functools import partial
-from itertools import chain
 from math import prod
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -20,6 +19,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from sknets._measure import predicting, without_numbers
 from sknets._params import check_parameters, estimator
 from sknets.layers import BatchNorm1d, BatchNorm2d
 
@@ -51,8 +51,30 @@ DIMENSIONS = {
 }
 
 
-class Trunk(nn.Module):
-    """A network of `features`, one vector a sample, and a `head` that is linear in them."""
+class Network(nn.Module):
+    """Abstract: from images to `features`, one vector a sample, and by a `head` to outputs."""
+
+    features: Any
+    head: Any
+    auxiliary_share: float = 0.0  # of the losses of auxiliary outputs in training
+
+    def all_outputs(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The outputs, and after them those of auxiliary heads."""
+        return (self(x),)
+
+    @property
+    def heads(self) -> list[nn.Module]:
+        """The layers that the number of outputs gives their shape."""
+        return [self.head]
+
+    @property
+    def stages(self) -> list[nn.Module]:
+        """The parts of `features` that hold weights, in order."""
+        return [part for part in self.features.children() if any(True for _ in part.parameters())]
+
+
+class Trunk(Network):
+    """A network whose features are one module's, and whose head is linear in them."""
 
     def __init__(self, features: nn.Module, head: nn.Module) -> None:
         super().__init__()
@@ -75,7 +97,7 @@ class Architecture(BaseEstimator, ABC):
     names: ClassVar[dict[str, dict[str, Any]]] = {}
 
     @abstractmethod
-    def _network(self, input_shape: tuple[int, ...], n_outputs: int) -> nn.Module:
+    def _network(self, input_shape: tuple[int, ...], n_outputs: int) -> Network:
         """The network, where the input is large enough for it."""
 
     def recipe(self) -> dict[str, Any]:
@@ -88,7 +110,7 @@ class Architecture(BaseEstimator, ABC):
         """
         return {}
 
-    def build(self, input_shape: tuple[int, ...], n_outputs: int) -> nn.Module:
+    def build(self, input_shape: tuple[int, ...], n_outputs: int) -> Network:
         """Build the network, with torch's initial weights.
 
         Parameters
@@ -151,16 +173,12 @@ def output_shape(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, 
     TooSmallError
         If the input is used up before the end.
     """
-    tensors = chain(module.named_parameters(), module.named_buffers())
-    meta = {name: tensor.to("meta") for name, tensor in tensors}
-    training = module.training
+    meta, x = without_numbers(module, input_shape)
     try:
-        x = torch.empty(1, *input_shape, device="meta")
-        return tuple(functional_call(module.eval(), meta, (x,)).shape[1:])
+        with predicting(module):
+            return tuple(functional_call(module, meta, (x,)).shape[1:])
     except RuntimeError as error:
         raise TooSmallError(str(error)) from error
-    finally:
-        module.train(training)
 
 
 def flat_size(module: nn.Module, input_shape: tuple[int, ...]) -> int:

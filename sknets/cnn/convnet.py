@@ -84,7 +84,7 @@ class ConvNet(Architecture):
 
     names: ClassVar[dict[str, dict[str, Any]]] = {"convnet": {}}
 
-    def _network(self, input_shape: tuple[int, ...], n_outputs: int) -> nn.Module:
+    def _network(self, input_shape: tuple[int, ...], n_outputs: int) -> Trunk:
         layer = DIMENSIONS[len(input_shape) - 1]
         same = self.padding == "same"
         blocks = _each(self.channels)

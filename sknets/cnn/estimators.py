@@ -2,50 +2,37 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
 from math import prod
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator, is_classifier
 from torch import Tensor, nn
 
 from sknets._data import as_array
 from sknets._device import has_fast_bfloat16, resolve_device
-from sknets._params import InvalidParameterError, OneOf, estimator, param
+from sknets._measure import Work
+from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
 from sknets._random import Stream, generator
+from sknets._training.losses import Loss
+from sknets._training.parameters import FlatParameters
+from sknets._training.steps import Step
+from sknets._training.trainer import Recipe
 from sknets.base import REGRESSION_LOSSES, NetworkClassifier, NetworkRegressor, NetworkTransformer
 from sknets.cnn.architecture import Architecture, get_architecture
-from sknets.cnn.images import FORMS, Images, as_rows, image_shape_of
+from sknets.cnn.images import FORMS, Images, as_rows, as_shares
+from sknets.cnn.network import Augment, ImageNetwork, ImageStep
+from sknets.cnn.own import OwnArchitecture
+from sknets.cnn.transfer import fitted_source, load_weights
+from sknets.cnn.views import VIEWS, views_of
 from sknets.layers import INITIALIZERS, initialise
-
-
-class ImageNetwork(nn.Module):
-    """Rows of pixels to images, and those through a network.
-
-    Parameters
-    ----------
-    images : Images
-    network : nn.Module
-        With `features` and `head`.
-    mixed : bool
-        Whether training multiplies in bfloat16 (weights and sums stay float32); prediction never
-        does, so that the answer for a row does not depend on the rows that come with it.
-    """
-
-    def __init__(self, images: Images, network: nn.Module, mixed: bool) -> None:
-        super().__init__()
-        self.images = images
-        self.network: Any = network
-        self.mixed = mixed
-
-    def forward(self, x: Tensor) -> Tensor:
-        mixed = self.mixed and self.training and x.dtype == torch.float32
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=mixed):
-            return self.network(self.images(x)).to(x.dtype)
-
-    def features(self, x: Tensor) -> Tensor:
-        """The values before the last layer, one vector a sample."""
-        return self.network.features(self.images(x))
+from sknets.preprocessing.augmentation import Chain
+from sknets.preprocessing.layout import image_shape_of
 
 
 @estimator
@@ -54,9 +41,11 @@ class ConvolutionalNetwork(NetworkTransformer):
 
     architecture: Any = param(
         "convnet",
-        [str, Architecture],
-        "The network: a name of `sknets.cnn.list_architectures`, or a description such as "
-        "``ResNet(depth=20)``, whose parameters a search reaches as ``architecture__depth``.",
+        [str, Architecture, nn.Module, callable],
+        "The network: a name of `sknets.cnn.list_architectures`; a description such as "
+        "``ResNet(depth=20)``, whose parameters a search reaches as ``architecture__depth``; a "
+        "module of your own, whose weights are where training starts; or a callable (input_shape, "
+        "n_outputs) that makes one.",
     )
     image_shape: Any = param(
         None,
@@ -75,6 +64,43 @@ class ConvolutionalNetwork(NetworkTransformer):
         "Whether three-dimensional arrays are signals, (n, channels, length), rather than images "
         "of one channel, (n, height, width).",
     )
+    augment: Any = param(
+        None,
+        [None, str, callable, tuple, list],
+        "What is done to the images of each batch in training: names and objects of "
+        "`sknets.preprocessing`, such as ``('flip', Crop(padding=4))``, or callables.",
+    )
+    tta: Any = param(
+        None,
+        [None, OneOf(*VIEWS), callable, tuple, list],
+        "Views of an image over which predictions are averaged: 'flip', 'five_crop', 'ten_crop', "
+        "'scales' (smaller and larger by a tenth), a callable that makes another, or a tuple for "
+        "all combinations. It may be set after fit.",
+    )
+    weights: Any = param(
+        None,
+        [None, str, os.PathLike, Mapping, BaseEstimator],
+        "Weights to start from: a fitted estimator (in a search as FrozenEstimator), a file, or a "
+        "state dict, as `sknets.cnn.load_weights` takes them. Other classes get a new last layer.",
+    )
+    weights_rate: float = param(
+        0.1,
+        Interval(Real, 0, None, closed="left"),
+        "Learning rate of what was loaded from `weights`, relative to that of a new last layer. "
+        "Full-batch solvers ignore it.",
+    )
+    trainable: Any = param(
+        "all",
+        [OneOf("all", "head"), Interval(Integral, 0, None, closed="left")],
+        "What is trained: 'all', 'head' (the last layer), or the last layer and as many of the "
+        "stages before it. The rest keeps its weights and the statistics of its normalisation.",
+    )
+    features_layer: Any = param(
+        None,
+        [None, str],
+        "The layer whose values `transform` gives, by its name in ``module_.network``, such as "
+        "'features.relu2_1'; None is what the last layer takes.",
+    )
     precision: str = param(
         "auto",
         OneOf("auto", "float32", "float64", "bfloat16"),
@@ -92,7 +118,8 @@ class ConvolutionalNetwork(NetworkTransformer):
         "image_shape_": "tuple of int: (channels, height, width) of an image, or (channels, "
         "length) of a signal.",
     }
-    _shape_parameters: ClassVar[tuple[str, ...]] = ("architecture", "channels")
+    _fit_state: ClassVar[dict[str, type]] = {"_loaded": list}  # names of what was not new
+    _shape_parameters: ClassVar[tuple[str, ...]] = ("architecture", "augment", "channels")
 
     # -- images in
 
@@ -110,10 +137,10 @@ class ConvolutionalNetwork(NetworkTransformer):
                 )
             last = self.channels == "last"
             self.image_shape_ = image_shape_of(stored, last, self.signal)
-        return X, y
+        return as_shares(X), y
 
     def _validated_rows(self, X: Any) -> Any:
-        return super()._validated_rows(as_rows(as_array(X)))
+        return as_shares(super()._validated_rows(as_rows(as_array(X))))
 
     def _stored_shape(self, X: Any) -> tuple[int, ...] | None:
         """The shape of a sample, from its array or from `image_shape`."""
@@ -133,38 +160,132 @@ class ConvolutionalNetwork(NetworkTransformer):
 
     # -- the network
 
-    def _description(self) -> Architecture:
-        if isinstance(self.architecture, str):
-            return get_architecture(self.architecture)
-        return self.architecture
-
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
-        if isinstance(self.architecture, str):
-            try:
-                get_architecture(self.architecture)
-            except ValueError as error:
+        self._description()
+        self._chain()
+        self._check_views()
+        if self.augment is not None and self._full_batch:
+            raise ValueError(
+                f"augment={self.augment!r} needs a stochastic solver, got solver={self.solver!r}."
+            )
+
+    def _description(self) -> Any:
+        if isinstance(self.architecture, Architecture):
+            return self.architecture
+        if not isinstance(self.architecture, str):
+            return OwnArchitecture(self.architecture, type(self).__name__)
+        try:
+            return get_architecture(self.architecture)
+        except ValueError as error:
+            raise InvalidParameterError(
+                f"The 'architecture' parameter of {type(self).__name__}: {error}"
+            ) from None
+
+    def _chain(self) -> Chain:
+        return Chain.of(() if self.augment is None else self.augment, type(self).__name__)
+
+    def _check_views(self) -> None:
+        views = self.tta if isinstance(self.tta, (tuple, list)) else ()
+        for view in views:
+            if not callable(view) and view not in VIEWS:
                 raise InvalidParameterError(
-                    f"The 'architecture' parameter of {type(self).__name__}: {error}"
-                ) from None
+                    f"The 'tta' parameter of {type(self).__name__} must hold names among "
+                    f"{sorted(VIEWS)}, or callables. Got {view!r} instead."
+                )
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> ImageNetwork:
-        network = self._description().build(input_shape, n_outputs)
-        images = Images(input_shape, self.channels == "last")
-        fast = has_fast_bfloat16(resolve_device(self.device))
-        mixed = self.precision == "bfloat16" or (self.precision == "auto" and fast)
-        return ImageNetwork(images, network, mixed)
+        chain = self._chain()
+        seen = chain.shape_of(input_shape)
+        return ImageNetwork(
+            Images(input_shape, self.channels == "last"),
+            self._description().build(seen, n_outputs),
+            seen,
+            augment=Augment(chain) if chain.links else None,
+        )
 
     def _initialise(self, module: Any, seed: int) -> None:
         how = "he_normal" if self.weight_init == "auto" else self.weight_init
         initialise(module, how, "auto", 0.01, generator(seed, Stream.WEIGHTS))
+        description = self._description()
+        if isinstance(description, OwnArchitecture) and self.weight_init == "auto":
+            state = description.initial_state(module.shape, self.n_outputs_, seed)
+            module.network.load_state_dict(state)
+        self._loaded: list[str] = []
+        if self.weights is not None:
+            alike = self._has_outputs_of(fitted_source(self.weights))
+            self._loaded = load_weights(module.network, self.weights, head=alike)
+
+    def _has_outputs_of(self, source: Any) -> bool:
+        """Whether the last layer of another estimator means the same; a state dict's may."""
+        if source is None:
+            return True
+        if is_classifier(self) != is_classifier(source):
+            return False
+        return not is_classifier(self) or np.array_equal(self.classes_, source.classes_)
+
+    def _choose_trained(self, module: Any) -> None:
+        if self.trainable != "all":
+            module.train_only(0 if self.trainable == "head" else self.trainable)
+        if self.features_layer is not None:
+            self._check_layer(module)
+
+    def _check_layer(self, module: Any) -> None:
+        names = [name for name, _ in module.network.named_modules() if name]
+        if self.features_layer not in names:
+            raise InvalidParameterError(
+                f"The 'features_layer' parameter of {type(self).__name__} must be the name of a "
+                f"layer, one of {', '.join(names)}. Got {self.features_layer!r} instead."
+            )
+
+    def _step(self, module: nn.Module, flat: FlatParameters, loss: Loss) -> Step:
+        return ImageStep(module, loss, flat.grad, self._mixed)
+
+    @property
+    def _mixed(self) -> bool:
+        if self.precision != "auto" or self._full_batch:
+            return super()._mixed
+        return has_fast_bfloat16(resolve_device(self.device))
+
+    def _recipe(self, seed: int, difficulty: Any, incremental: bool) -> Recipe:
+        recipe = super()._recipe(seed, difficulty, incremental)
+        if self._loaded and self.weights_rate != 1:
+            recipe.relative_rates = self._rates
+        return recipe
+
+    def _rates(self, flat: FlatParameters) -> Tensor:
+        """The learning rate of each parameter, relative to that of new ones."""
+        loaded = {f"network.{name}" for name in self._loaded}
+        named = zip(flat.names, flat.parameters, strict=False)  # buffers have names too
+        rates = [
+            p.new_full((p.numel(),), self.weights_rate if n in loaded else 1) for n, p in named
+        ]
+        return torch.cat(rates)
+
+    def _work(self) -> Work:
+        return self.module_.work
+
+    # -- what comes out
+
+    def _members(self) -> list[Callable[..., Tensor]]:
+        views = views_of(self.tta, self.module_.shape[1:]) if self.tta else []
+        if not views:
+            return super()._members()
+        return [partial(each, view=view) for each in super()._members() for view in views]
 
     def _n_hidden_layers(self) -> int:
         return 1
 
+    def _features(self, x: Tensor) -> Tensor:
+        if self.features_layer is not None:
+            self._check_layer(self.module_)
+        return self.module_.features(x, self.features_layer)
+
     @property
     def _n_features_out(self) -> int:
-        return self.module_.network.head.in_features
+        parameter = next(self.module_.parameters())
+        with torch.inference_mode():
+            return self._features(parameter.new_zeros(1, self.n_features_in_)).shape[1]
 
 
 @estimator

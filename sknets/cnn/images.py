@@ -8,6 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sknets._data import ConvertedRows, is_converted
+from sknets.preprocessing.layout import as_floats
+
 # `signal` -> the forms of one sample, by their number of axes (the channels may be last)
 FORMS = {
     False: {1: "(length,)", 2: "(height, width)", 3: "(channels, height, width)"},
@@ -45,15 +48,15 @@ class Images(nn.Module):
         return f"shape={self.stored}, channels_last={self.channels_last}"
 
 
-def image_shape_of(stored: tuple[int, ...], channels_last: bool, signal: bool) -> tuple[int, ...]:
-    """(channels, *sides) of a sample's shape; what has no axis of channels has one channel."""
-    if len(stored) == (1 if signal else 2) or len(stored) == 1:
-        return (1, *stored)
-    return (stored[-1], *stored[:-1]) if channels_last else stored
-
-
 def as_rows(X: Any) -> Any:
-    """Arrays of images as rows of a table, whole numbers of 8 bits as shares of 255."""
-    if getattr(X, "dtype", None) == np.uint8:
-        X = np.asarray(X, dtype=np.float32) / 255
-    return X.reshape(len(X), -1) if getattr(X, "ndim", 2) > 2 else X
+    """Arrays of images as rows of a table, bytes as shares of 255 unless they stay on disk."""
+    if getattr(X, "ndim", 2) > 2:
+        X = X.reshape(len(X), -1)
+    return as_floats(X) if isinstance(X, np.ndarray) and not is_converted(X) else X
+
+
+def as_shares(X: Any) -> Any:
+    """Validated rows, of which bytes that are read when they are needed become shares of 255."""
+    if isinstance(X, ConvertedRows) and X.X.dtype == np.uint8:
+        return ConvertedRows(X.X, whole=255)
+    return X

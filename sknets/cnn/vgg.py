@@ -71,7 +71,7 @@ class VGG(Architecture):
         **{f"vgg{depth}_bn": {"depth": depth, "batch_norm": True} for depth in STAGES},
     }
 
-    def _network(self, input_shape: tuple[int, ...], n_outputs: int) -> nn.Module:
+    def _network(self, input_shape: tuple[int, ...], n_outputs: int) -> Trunk:
         layer = DIMENSIONS[len(input_shape) - 1]
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         n_in = input_shape[0]

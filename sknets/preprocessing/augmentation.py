@@ -194,6 +194,14 @@ class Chain:
         """
         return cls(list(_steps(augment, owner, parameter)))
 
+    def shape_of(self, image_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of what images of a shape become."""
+        if not self.links:
+            return image_shape
+        with torch.device("cpu"):  # whatever the device of the network that is being built
+            made = self(torch.zeros(2, *image_shape), Generator().manual_seed(0))
+        return tuple(made.x.shape[1:])
+
     @torch.no_grad()
     def __call__(self, x: Tensor, generator: Generator) -> AugmentedBatch:
         """Augment a batch; its memory format stays."""

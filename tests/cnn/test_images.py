@@ -5,7 +5,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from sknets.cnn.images import Images, as_rows, image_shape_of
+from sknets.cnn.images import Images, as_rows
 
 PICTURES = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)
 LAST = np.moveaxis(PICTURES, 1, -1)
@@ -32,23 +32,6 @@ def test_signals_keep_their_axes(channels_last):
     stored = PICTURES[:, 0].swapaxes(1, 2) if channels_last else PICTURES[:, 0]
     images = Images((4, 5), channels_last)(torch.tensor(stored.reshape(2, -1)))
     assert_array_equal(images, PICTURES[:, 0])
-
-
-@pytest.mark.parametrize(
-    ("stored", "channels_last", "signal", "expected"),
-    [
-        ((7,), False, False, (1, 7)),
-        ((7,), True, True, (1, 7)),
-        ((4, 5), False, False, (1, 4, 5)),
-        ((4, 5), True, False, (1, 4, 5)),
-        ((4, 5), False, True, (4, 5)),
-        ((4, 5), True, True, (5, 4)),
-        ((3, 4, 5), False, False, (3, 4, 5)),
-        ((4, 5, 3), True, False, (3, 4, 5)),
-    ],
-)
-def test_shape_has_the_channels_first(stored, channels_last, signal, expected):
-    assert image_shape_of(stored, channels_last, signal) == expected
 
 
 def test_whole_numbers_of_8_bits_are_shares_of_255():

@@ -167,7 +167,9 @@ def _decode(content: dict[str, Any]) -> Any:
 
 def _known() -> dict[str, type]:
     """The estimators that a file may name."""
-    import sknets
+    import sknets.cnn
+    import sknets.preprocessing
 
-    public = {name: getattr(sknets, name) for name in sknets.__all__}
+    places = (sknets, sknets.cnn, sknets.preprocessing)
+    public = {name: getattr(place, name) for place in places for name in place.__all__}
     return {n: c for n, c in public.items() if isinstance(c, type) and issubclass(c, BaseEstimator)}

@@ -55,6 +55,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch import callbacks as skorch_callbacks
 
 import sknets
+from sknets.cnn import ConvNet
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # few epochs on purpose
 
@@ -81,43 +82,39 @@ NO_HIDDEN_LAYER = [{"hidden_layer_sizes": ()}]
 FULL_BATCH = [{"solver": solver} for solver in ("lbfgs", "bfgs", "cg", "newton-cg")]
 HINGE = [{"loss": "hinge"}, {"loss": "squared_hinge"}]
 
+CLASSIFIER = Row(
+    tier=1,
+    tags={
+        "estimator_type": "classifier",
+        "classifier_tags.multi_label": True,
+        "input_tags.sparse": True,
+        "target_tags.multi_output": True,
+        "target_tags.required": True,
+    },
+    methods=TRANSFORMER
+    | {"partial_fit", "set_partial_fit_request", "score", "set_score_request"}
+    | {"predict", "predict_proba", "predict_log_proba", "decision_function"},
+    absent={"predict_proba": HINGE, "predict_log_proba": HINGE, "partial_fit": FULL_BATCH},
+)
+REGRESSOR = Row(
+    tier=1,
+    tags={
+        "estimator_type": "regressor",
+        "input_tags.sparse": True,
+        "target_tags.multi_output": True,
+        "target_tags.required": True,
+    },
+    methods=TRANSFORMER
+    | {"partial_fit", "set_partial_fit_request", "score", "set_score_request", "predict"},
+    absent={"partial_fit": FULL_BATCH},
+)
+SHALLOW = {"transform": NO_HIDDEN_LAYER, "fit_transform": NO_HIDDEN_LAYER}
+
 ESTIMATORS = {
-    "MLPClassifier": Row(
-        tier=1,
-        tags={
-            "estimator_type": "classifier",
-            "classifier_tags.multi_label": True,
-            "input_tags.sparse": True,
-            "target_tags.multi_output": True,
-            "target_tags.required": True,
-        },
-        methods=TRANSFORMER
-        | {"partial_fit", "set_partial_fit_request", "score", "set_score_request"}
-        | {"predict", "predict_proba", "predict_log_proba", "decision_function"},
-        absent={
-            "predict_proba": HINGE,
-            "predict_log_proba": HINGE,
-            "partial_fit": FULL_BATCH,
-            "transform": NO_HIDDEN_LAYER,
-            "fit_transform": NO_HIDDEN_LAYER,
-        },
-    ),
-    "MLPRegressor": Row(
-        tier=1,
-        tags={
-            "estimator_type": "regressor",
-            "input_tags.sparse": True,
-            "target_tags.multi_output": True,
-            "target_tags.required": True,
-        },
-        methods=TRANSFORMER
-        | {"partial_fit", "set_partial_fit_request", "score", "set_score_request", "predict"},
-        absent={
-            "partial_fit": FULL_BATCH,
-            "transform": NO_HIDDEN_LAYER,
-            "fit_transform": NO_HIDDEN_LAYER,
-        },
-    ),
+    "CNNClassifier": CLASSIFIER,
+    "CNNRegressor": REGRESSOR,
+    "MLPClassifier": CLASSIFIER._replace(absent=CLASSIFIER.absent | SHALLOW),
+    "MLPRegressor": REGRESSOR._replace(absent=REGRESSOR.absent | SHALLOW),
 }
 NAMES = list(ESTIMATORS)
 CLASSIFIERS = [n for n in NAMES if ESTIMATORS[n].tags.get("estimator_type") == "classifier"]
@@ -143,8 +140,13 @@ WEIGHT = np.random.default_rng(1).uniform(0.5, 2.0, 90)
 
 def make(name, **settings):
     """An estimator that fits in a few hundredths of a second."""
-    settings = {
-        "hidden_layer_sizes": (8,),
+    if name.startswith("CNN"):
+        of_network = ("activation", "batch_norm", "dropout")
+        inside = {k: settings.pop(k) for k in of_network if k in settings}
+        network = {"architecture": ConvNet(channels=4, dense=8, **inside)}
+    else:
+        network = {"hidden_layer_sizes": (8,)}
+    settings = network | {
         "max_iter": 4,
         "batch_size": 30,
         "learning_rate_init": 0.01,
@@ -164,6 +166,20 @@ def outputs(estimator, X=X):
     return {
         method: getattr(estimator, method)(X) for method in OUTPUTS if hasattr(estimator, method)
     }
+
+
+def parameters(estimator):
+    """All parameters, with objects among them as they are written."""
+    return {
+        name: repr(value) if isinstance(value, BaseEstimator) else value
+        for name, value in estimator.get_params().items()
+    }
+
+
+def weights(estimator):
+    """The network's parameters by their names, without those of the modules around it."""
+    named = estimator.module_.named_parameters()
+    return {name.removeprefix("network."): p.detach().numpy() for name, p in named}
 
 
 def assert_same_outputs(a, b, X=X):
@@ -285,8 +301,8 @@ def test_scikit_learn_finds_no_fault_in_the_defaults(estimator, check):
 def test_clone_has_the_parameters_and_nothing_else(name):
     for estimator in (make(name), make(name).fit(X, y)):
         cloned = clone(estimator)
-        assert cloned.get_params() == estimator.get_params()
-        assert vars(cloned).keys() == estimator.get_params().keys()
+        assert parameters(cloned) == parameters(estimator)
+        assert vars(cloned).keys() == estimator.get_params(deep=False).keys()
     assert_same_outputs(cloned.fit(X, y), estimator)
 
 
@@ -315,7 +331,7 @@ def test_copies_say_the_same_and_live_on_their_own(name, how, settings):
     estimator = make(name, **settings).fit(X, y)
     before = outputs(estimator)
     copied = COPIES[how](estimator)
-    assert copied.get_params() == estimator.get_params()
+    assert parameters(copied) == parameters(estimator)
     assert_same_outputs(copied, estimator)
     copied.fit(-X, y[::-1])
     for method, values in outputs(estimator).items():
@@ -336,7 +352,7 @@ def test_copies_go_on_training_without_disturbing_the_original(name, how):
 @each
 def test_unfitted_estimator_can_be_copied(name):
     for how, copied in COPIES.items():
-        assert copied(make(name)).get_params() == make(name).get_params(), how
+        assert parameters(copied(make(name))) == parameters(make(name)), how
 
 
 PLAIN = (bool, int, float, str, type(None), np.bool_, np.integer, np.floating)
@@ -348,6 +364,8 @@ def assert_plain(value, where):
         for key, child in value.items():
             assert_plain(key, f"{where} key")
             assert_plain(child, f"{where}[{key!r}]")
+    elif isinstance(value, BaseEstimator):
+        assert_plain(vars(value), where)
     elif type(value) in (list, tuple):
         for i, child in enumerate(value):
             assert_plain(child, f"{where}[{i}]")
@@ -764,7 +782,7 @@ def test_html_shows_parameters_and_links_to_the_documentation(name):
     for estimator in (make(name), make(name).fit(X, y)):
         html = estimator_html_repr(make_pipeline(StandardScaler(), estimator))
         assert name in html
-        assert "hidden_layer_sizes" in html
+        assert "learning_rate_init" in html
     link = make(name)._get_doc_link()
     assert link.startswith("https://")
     assert f"sknets.{name}" in link
@@ -920,7 +938,7 @@ def test_bad_input_of_a_prediction_changes_nothing(name):
 def test_scoring_monitor_scores_every_epoch(name, solver):
     metric = "accuracy" if name in CLASSIFIERS else "r2"
     monitor = ScoringMonitor(scoring=metric)
-    estimator = make(name, solver=solver, dropout=0.0).set_callbacks(monitor).fit(X, y)
+    estimator = learner(name, solver=solver, max_iter=4).set_callbacks(monitor).fit(X, y)
     epochs = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
     assert len(epochs) == estimator.n_iter_
     assert epochs[-1][metric] == pytest.approx(estimator.score(X, y), abs=1e-5)
@@ -1068,13 +1086,14 @@ def test_progress_bar_of_skorch_runs(name, capsys):
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
 def test_freezer_of_skorch_freezes(name, activation):
     settings = {"activation": activation, "alpha": 1.0, "max_norm": 1.0}
-    freeze = skorch_callbacks.Freezer("features.*")
+    freeze = skorch_callbacks.Freezer("*features.*")
     frozen = make(name, callbacks=[freeze], **settings).fit(X, y)
     settings |= {"max_norm": None, "solver": "sgd", "learning_rate_init": 1e-300}
     start = make(name, max_iter=1, **settings).fit(X, y)
-    assert np.linalg.norm(start.coefs_[0], axis=0).max() > 1
-    assert_array_equal(frozen.coefs_[0], start.coefs_[0])
-    assert not np.array_equal(frozen.coefs_[1], start.coefs_[1])
+    first, *_ = before = weights(start)
+    assert np.linalg.norm(before[first].reshape(len(before[first]), -1), axis=1).max() > 1
+    for key, values in weights(frozen).items():
+        assert np.array_equal(values, before[key]) == key.startswith("features")
 
 
 @each_supervised
@@ -1082,9 +1101,9 @@ def test_initializer_of_skorch_initialises(name):
     def fill(parameter):
         torch.nn.init.constant_(parameter, 0.5)
 
-    initialise = skorch_callbacks.Initializer("head.weight", fn=fill)
+    initialise = skorch_callbacks.Initializer("*head.weight", fn=fill)
     estimator = make(name, callbacks=[initialise], solver="sgd", learning_rate_init=1e-300)
-    assert_allclose(estimator.fit(X, y).coefs_[1], 0.5)
+    assert_allclose(weights(estimator.fit(X, y))["head.weight"], 0.5)
 
 
 @each_supervised

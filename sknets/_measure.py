@@ -20,10 +20,11 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 
 class Field(NamedTuple):
-    """How many values of the input a value sees along an axis, and how far its neighbour is."""
+    """What a value sees of the input along an axis: how many values of it, and where they are."""
 
     size: int
-    step: int
+    step: int  # to what its neighbour sees
+    first: float  # the middle of what the first value sees
 
 
 class Layer(NamedTuple):
@@ -34,17 +35,26 @@ class Layer(NamedTuple):
     output_shape: tuple[int, ...]
     n_parameters: int
     multiply_adds: int
-    field: tuple[int, ...]  # receptive field along each axis of the input
+    fields: tuple[Field, ...]  # along each axis of the input
+
+    @property
+    def field(self) -> tuple[int, ...]:
+        """The size of the receptive field."""
+        return tuple(field.size for field in self.fields)
 
 
 CONVOLUTIONS = {torch.conv1d: 1, torch.conv2d: 2, torch.conv3d: 3}
-POOLS = {
-    F.max_pool1d: 1,
-    F.max_pool2d: 2,
-    F.avg_pool1d: 1,
-    F.avg_pool2d: 2,
-    torch.max_pool1d: 1,
-    torch.max_pool2d: 2,
+MAX_POOLS = {F.max_pool1d: 1, F.max_pool2d: 2, torch.max_pool1d: 1, torch.max_pool2d: 2}
+AVERAGE_POOLS = {F.avg_pool1d: 1, F.avg_pool2d: 2}
+POOLS = MAX_POOLS | AVERAGE_POOLS
+# Where functions have their settings, and what these are by default; averages know no dilation.
+OF_CONVOLUTIONS = {"stride": (3, 1), "padding": (4, 0), "dilation": (5, 1)}
+OF_MAX_POOLS = {"stride": (2, None), "padding": (3, 0), "dilation": (4, 1)}
+OF_AVERAGE_POOLS = {**OF_MAX_POOLS, "dilation": (99, 1)}
+PLACES: dict[Any, dict[str, tuple[int, Any]]] = {
+    **dict.fromkeys(CONVOLUTIONS, OF_CONVOLUTIONS),
+    **dict.fromkeys(MAX_POOLS, OF_MAX_POOLS),
+    **dict.fromkeys(AVERAGE_POOLS, OF_AVERAGE_POOLS),
 }
 WHOLE = {
     F.adaptive_avg_pool1d,
@@ -65,7 +75,7 @@ class Watch(TorchFunctionMode):
         self.multiply_adds = 0
         self.sides = tuple(x.shape[2:]) or (x.shape[1],)
         self.fields: Any = WeakIdKeyDictionary()
-        self.fields[x] = tuple(Field(1, 1) for _ in self.sides)
+        self.fields[x] = tuple(Field(1, 1, 0.0) for _ in self.sides)
 
     def __torch_function__(
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
@@ -79,10 +89,10 @@ class Watch(TorchFunctionMode):
                 self.fields[made] = found
         return made
 
-    def field_of(self, x: Tensor) -> tuple[int, ...]:
-        """The receptive field of the values of a tensor, at most the whole input."""
-        fields = self.fields.get(x, ())
-        return tuple(min(f.size, side) for f, side in zip(fields, self.sides, strict=False))
+    def fields_of(self, x: Tensor) -> tuple[Field, ...]:
+        """What the values of a tensor see, at most the whole input."""
+        each = zip(self.fields.get(x, ()), self.sides, strict=False)
+        return tuple(f._replace(size=min(f.size, side)) for f, side in each)
 
     def _count(self, func: Callable, args: tuple, made: Tensor) -> None:
         if func in CONVOLUTIONS:
@@ -95,23 +105,21 @@ class Watch(TorchFunctionMode):
         inputs = [self.fields[t] for t in _tensors(args) if t in self.fields]
         if not inputs:
             return None
-        fields = tuple(
-            Field(max(f.size for f in each), max(f.step for f in each))
-            for each in zip(*inputs, strict=True)
-        )
+        fields = tuple(max(each) for each in zip(*inputs, strict=True))
         if func in WHOLE:
-            return tuple(Field(side, side) for side in self.sides)
+            return tuple(Field(side, side, (side - 1) / 2) for side in self.sides)
+        if func not in PLACES:
+            return fields
         if func in CONVOLUTIONS:
-            n = CONVOLUTIONS[func]
-            stride, dilation = _argument(args, kwargs, 3, "stride", 1), kwargs.get("dilation")
-            dilation = args[5] if len(args) > 5 else dilation or 1
-            return _widened(fields, args[1].shape[2:], _each(stride, n), _each(dilation, n))
-        if func in POOLS:
+            n, kernel = CONVOLUTIONS[func], args[1].shape[2:]
+        else:
             n = POOLS[func]
-            kernel = _each(_argument(args, kwargs, 1, "kernel_size", 1), n)
-            stride = _argument(args, kwargs, 2, "stride", None) or kernel
-            return _widened(fields, kernel, _each(stride, n), (1,) * n)
-        return fields
+            kernel = _each(_argument(args, kwargs, "kernel_size", 1, None), n)
+        stride, padding, dilation = (
+            _each(_argument(args, kwargs, name, *where), n) for name, where in PLACES[func].items()
+        )
+        stride = kernel if None in stride else stride
+        return tuple(map(_widened, fields, kernel, stride, padding, dilation))
 
 
 def without_numbers(
@@ -147,7 +155,7 @@ def layers_of(module: nn.Module, input_shape: tuple[int, ...]) -> list[Layer]:
             n = sum(p.numel() for p in layer.parameters())
             cost = watch.multiply_adds - before.pop()
             shape = tuple(made.shape[1:])
-            found.append(Layer(name, type(layer).__name__, shape, n, cost, watch.field_of(made)))
+            found.append(Layer(name, type(layer).__name__, shape, n, cost, watch.fields_of(made)))
 
     hooks = []
     for name, layer in module.named_modules():
@@ -186,12 +194,12 @@ def work_of(module: nn.Module, input_shape: tuple[int, ...]) -> Work:
     return Work(sum(each.multiply_adds for each in layers), widest)
 
 
-def _widened(fields: tuple[Field, ...], kernel: Any, stride: Any, dilation: Any) -> Any:
-    """The fields behind a window that moves (Araujo, Norris and Sim, 2019)."""
-    return tuple(
-        Field(field.size + (k - 1) * d * field.step, field.step * s)
-        for field, k, s, d in zip(fields, kernel, stride, dilation, strict=True)
-    )
+def _widened(field: Field, kernel: int, stride: int, padding: Any, dilation: int) -> Field:
+    """The field behind a window that moves (Araujo, Norris and Sim, 2019)."""
+    reach = (kernel - 1) * dilation
+    before = {"same": reach // 2, "valid": 0}.get(padding, padding)
+    middle = field.first + (reach / 2 - before) * field.step
+    return Field(field.size + reach * field.step, field.step * stride, middle)
 
 
 def _tensors(args: Any) -> list[Tensor]:
@@ -200,13 +208,11 @@ def _tensors(args: Any) -> list[Tensor]:
     return [t for a in args for t in _tensors(a)] if isinstance(args, (tuple, list)) else []
 
 
-def _argument(args: tuple, kwargs: dict, place: int, name: str, default: Any) -> Any:
+def _argument(args: tuple, kwargs: dict, name: str, place: int, default: Any) -> Any:
     return args[place] if len(args) > place else kwargs.get(name, default)
 
 
-def _each(value: Any, n: int) -> tuple[int, ...]:
-    return (
-        tuple(value) * (n if len(value) == 1 else 1)
-        if isinstance(value, (tuple, list))
-        else (value,) * n
-    )
+def _each(value: Any, n: int) -> tuple[Any, ...]:
+    if not isinstance(value, (tuple, list)):
+        return (value,) * n
+    return tuple(value) * (n if len(value) == 1 else 1)

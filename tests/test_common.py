@@ -146,12 +146,16 @@ def make(name, **settings):
         network = {"architecture": ConvNet(channels=4, dense=8, **inside)}
     else:
         network = {"hidden_layer_sizes": (8,)}
-    settings = network | {
-        "max_iter": 4,
-        "batch_size": 30,
-        "learning_rate_init": 0.01,
-        "random_state": 0,
-    } | settings
+    settings = (
+        network
+        | {
+            "max_iter": 4,
+            "batch_size": 30,
+            "learning_rate_init": 0.01,
+            "random_state": 0,
+        }
+        | settings
+    )
     return getattr(sknets, name)(**settings)
 
 

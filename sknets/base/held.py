@@ -18,8 +18,9 @@ from torch.utils.data import Dataset
 
 from sknets._data import ConvertedRows, DatasetRows, as_array, is_converted, slices
 from sknets._device import resolve_device, threads_for
-from sknets._measure import Work
+from sknets._measure import Layer, Work, layers_of
 from sknets._state import to_arrays, to_tensors
+from sknets._summary import Summary
 from sknets._training import checkpoint
 from sknets._training.losses import Loss
 from sknets.base.training_set import input_tensor
@@ -166,6 +167,22 @@ class HeldNetwork(BaseEstimator, ABC):
             partial(_with_state, self.module_, {name: t.to(parameter) for name, t in state.items()})
             for state in states
         ]
+
+    def summary(self) -> Summary:
+        """The layers of the network: shapes, parameters, operations, memory, receptive fields.
+
+        Returns
+        -------
+        summary : Summary
+            A table when it is printed; ``summary.to_frame()`` is one of numbers.
+        """
+        check_is_fitted(self)
+        parameters = list(self.module_.parameters())
+        trained = sum(p.numel() for p in parameters if p.requires_grad)
+        return Summary(self._layers(), sum(p.numel() for p in parameters), trained)
+
+    def _layers(self) -> list[Layer]:
+        return layers_of(self.module_, self._input_shape())
 
     # -- state
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from sknets._data import as_array
 from sknets._device import has_fast_bfloat16, resolve_device
-from sknets._measure import Work
+from sknets._measure import Layer, Work, layers_of
 from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
 from sknets._random import Stream, generator
 from sknets._training.losses import Loss
@@ -264,6 +264,9 @@ class ConvolutionalNetwork(NetworkTransformer):
 
     def _work(self) -> Work:
         return self.module_.work
+
+    def _layers(self) -> list[Layer]:
+        return layers_of(self.module_.network, self.module_.shape)
 
     # -- what comes out
 

@@ -1,8 +1,24 @@
 """Looking into data and networks: examples, how training went, what was learnt."""
 
+from sknets.inspection.activations import ActivationMapsDisplay, PatchesDisplay
+from sknets.inspection.adversarial import AdversarialDisplay, adversarial_examples
 from sknets.inspection.gradients import check_gradients
 from sknets.inspection.images import ImagesDisplay
+from sknets.inspection.layer_table import summary
 from sknets.inspection.loss_curve import LossCurveDisplay
+from sknets.inspection.saliency import SaliencyDisplay, saliency
 from sknets.inspection.weights import WeightsDisplay
 
-__all__ = ["ImagesDisplay", "LossCurveDisplay", "WeightsDisplay", "check_gradients"]
+__all__ = [
+    "ActivationMapsDisplay",
+    "AdversarialDisplay",
+    "ImagesDisplay",
+    "LossCurveDisplay",
+    "PatchesDisplay",
+    "SaliencyDisplay",
+    "WeightsDisplay",
+    "adversarial_examples",
+    "check_gradients",
+    "saliency",
+    "summary",
+]

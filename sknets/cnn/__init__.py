@@ -3,8 +3,11 @@
 from sknets.cnn.architecture import Architecture, get_architecture, list_architectures
 from sknets.cnn.convnet import ConvNet
 from sknets.cnn.estimators import CNNClassifier, CNNRegressor
+from sknets.cnn.resnet import ResNet
+from sknets.cnn.resnext import ResNeXt
 from sknets.cnn.transfer import load_weights
 from sknets.cnn.vgg import VGG
+from sknets.cnn.wide_resnet import WideResNet
 
 __all__ = [
     "VGG",
@@ -12,6 +15,9 @@ __all__ = [
     "CNNClassifier",
     "CNNRegressor",
     "ConvNet",
+    "ResNeXt",
+    "ResNet",
+    "WideResNet",
     "get_architecture",
     "list_architectures",
     "load_weights",

@@ -57,6 +57,7 @@ class Network(nn.Module):
     features: Any
     head: Any
     auxiliary_share: float = 0.0  # of the losses of auxiliary outputs in training
+    renames: tuple[tuple[str, str], ...] = ()  # patterns that make names torchvision's
 
     def all_outputs(self, x: Tensor) -> tuple[Tensor, ...]:
         """The outputs, and after them those of auxiliary heads."""
@@ -95,6 +96,7 @@ class Architecture(BaseEstimator, ABC):
     """
 
     names: ClassVar[dict[str, dict[str, Any]]] = {}
+    renames: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     @abstractmethod
     def _network(self, input_shape: tuple[int, ...], n_outputs: int) -> Network:
@@ -140,7 +142,9 @@ class Architecture(BaseEstimator, ABC):
                 f"{type(self).__name__} needs {_described(self._smallest(input_shape))} at least. "
                 f"Got {_described(input_shape)} instead."
             ) from None
-        return self._network(input_shape, n_outputs)
+        network = self._network(input_shape, n_outputs)
+        network.renames = self.renames
+        return network
 
     def _check(self, input_shape: tuple[int, ...]) -> None:
         """Let an input of the shape go through a network without numbers."""

@@ -1,14 +1,15 @@
 """Weights from elsewhere: a fitted estimator, a file, or a state dict in torchvision's layout.
 
-Weights are matched by their places in the network and by their shapes, so that names may differ.
+Weights are matched by name, or else by their places in the network, so that names may differ.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from sknets import _container, persistence
 from sknets._optional import require
 from sknets.cnn.architecture import Network
 
+PICKLED = (".pt", ".pth")  # files of torch.save, which keep the order
 COUNTER = "num_batches_tracked"  # of batch normalisation, which older files lack
 
 
@@ -69,24 +71,17 @@ def load_weights(network: Network, weights: Any, head: bool = True) -> list[str]
     ['features.conv1_1.weight', 'features.conv1_1.bias', 'features.dense1.weight', \
 'features.dense1.bias']
     """
-    ours, theirs = dict(network.state_dict()), _state_dict(weights)
-    if len(ours) != len(theirs):
-        ours, theirs = _without_counters(ours), _without_counters(theirs)
-    if len(ours) != len(theirs):
-        raise ValueError(
-            f"The weights are those of another network: they are {len(theirs)} arrays, and the "
-            f"network has {len(ours)}."
-        )
+    ours, found = network.state_dict(), _state_dict(weights)
     last = _names_within(network, network.heads)
     taken: dict[str, Tensor] = {}
-    for (name, own), (their_name, value) in zip(ours.items(), theirs.items(), strict=True):
-        if own.shape == value.shape:
+    for name, (their_name, value) in _matched(ours, found, network.renames).items():
+        if ours[name].shape == value.shape:
             if head or name not in last:
                 taken[name] = value
         elif name not in last:
             raise ValueError(
                 f"The weights are those of another network: its {name!r} has shape "
-                f"{tuple(own.shape)}, where {their_name!r} has {tuple(value.shape)}."
+                f"{tuple(ours[name].shape)}, where {their_name!r} has {tuple(value.shape)}."
             )
     if len(last & taken.keys()) < len(last):  # a layer is taken whole or not at all
         taken = {name: value for name, value in taken.items() if name not in last}
@@ -111,26 +106,69 @@ def fitted_source(weights: Any) -> Any:
     return weights
 
 
-def _state_dict(weights: Any) -> dict[str, Tensor]:
-    """The tensors of whatever weights come from."""
+class Found(NamedTuple):
+    """The tensors of whatever weights come from, and whether they are in the network's order."""
+
+    state: dict[str, Tensor]
+    ordered: bool
+
+
+def _matched(
+    ours: Mapping[str, Tensor], found: Found, renames: tuple[tuple[str, str], ...]
+) -> dict[str, tuple[str, Tensor]]:
+    """What there is for each of our names: by the same name, by torchvision's, or by the place."""
+    needed = [name for name in ours if not name.endswith(COUNTER)]
+    for patterns in ((), renames):
+        theirs = {name: _renamed(name, patterns) for name in ours}
+        if all(theirs[name] in found.state for name in needed):
+            return {n: (t, found.state[t]) for n, t in theirs.items() if t in found.state}
+    if not found.ordered:
+        missing = next(_renamed(name, renames) for name in needed)
+        raise ValueError(
+            "The file keeps no order, and its names are neither the network's own nor "
+            f"torchvision's: there is no {missing!r}."
+        )
+    given = found.state
+    if len(ours) != len(given):
+        given = {name: value for name, value in given.items() if not name.endswith(COUNTER)}
+    else:
+        needed = list(ours)
+    if len(needed) != len(given):
+        raise ValueError(
+            f"The weights are those of another network: they are {len(given)} arrays, and the "
+            f"network has {len(needed)}."
+        )
+    return dict(zip(needed, given.items(), strict=True))
+
+
+def _renamed(name: str, patterns: tuple[tuple[str, str], ...]) -> str:
+    for pattern, replacement in patterns:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def _state_dict(weights: Any) -> Found:
+    ordered = True
     if isinstance(weights, (str, os.PathLike)):
+        ordered = Path(weights).suffix in PICKLED
         weights = _from_file(Path(weights))
     source = fitted_source(weights)
     if source is not None:
-        return source.module_.network.state_dict()
+        return Found(source.module_.network.state_dict(), ordered=True)
     if not isinstance(weights, Mapping):
         raise ValueError(
             f"weights must be a fitted estimator, a file or a state dict. Got {weights!r} instead."
         )
-    return {
+    state = {
         name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
         for name, value in weights.items()
     }
+    return Found(state, ordered)
 
 
 def _from_file(path: Path) -> Any:
     """An estimator or a state dict, by what is in the file."""
-    if path.suffix in (".pt", ".pth"):
+    if path.suffix in PICKLED:
         return torch.load(path, map_location="cpu", weights_only=True)
     safetensors = require("safetensors", extra="save", feature="Reading weights from a file")
     with safetensors.safe_open(path, framework="pt") as file:
@@ -144,7 +182,3 @@ def _names_within(network: nn.Module, modules: list[nn.Module]) -> set[str]:
     chosen = {id(module) for module in modules}
     found = ((name, module) for name, module in network.named_modules() if id(module) in chosen)
     return {f"{prefix}.{name}" for prefix, module in found for name in module.state_dict()}
-
-
-def _without_counters(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value for name, value in state.items() if not name.endswith(COUNTER)}

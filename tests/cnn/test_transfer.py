@@ -103,7 +103,9 @@ def test_older_state_dicts_lack_the_counters(source):
 
 
 def test_weights_of_another_network_are_refused_and_nothing_is_loaded(source):
-    other = ConvNet(channels=(4, 7), dense=10, batch_norm=True).build((1, 8, 8), 10)
+    with torch.device("meta"):
+        other = ConvNet(channels=(4, 7), dense=10, batch_norm=True).build((1, 8, 8), 10)
+    other.to_empty(device="cpu")
     before = {name: t.clone() for name, t in other.state_dict().items()}
     with pytest.raises(ValueError, match=r"its 'features.conv2_1.weight' has shape \(7, 4, 3, 3\)"):
         load_weights(other, source)

@@ -71,7 +71,8 @@ class Residual(RandomLayer):
         inside = x if self.before is None else self.before(x)
         if self.shortcut is None:
             return self.ending(self.branch(inside))
-        # A pre-activated block passes on what came, unless it has to change its shape.
+        # Differs from the paper: a pre-activated block passes on what came, unless it has to change
+        # its shape, also the very first, whose shortcut the paper starts after its activation.
         carried = x if isinstance(self.shortcut, nn.Identity) else self.shortcut(inside)
         if self.survival == 1:
             return self.ending(carried + self.branch(inside))
@@ -101,7 +102,7 @@ class ResidualArchitecture(Architecture):
     """Abstract: a description that comes down to a `Design`."""
 
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
-        (r"^features\.", ""),
+        (r"^features\.(stem\.)?", ""),
         (r"\.branch\.", "."),
         (r"\.shortcut\.", ".downsample."),
         (r"^head\.", "fc."),
@@ -114,26 +115,31 @@ class ResidualArchitecture(Architecture):
     def _network(self, input_shape: tuple[int, ...], n_outputs: int) -> Trunk:
         design = self._design(input_shape)
         layer = DIMENSIONS[len(input_shape) - 1]
-        layers: OrderedDict[str, nn.Module] = OrderedDict()
-        if design.small:
-            layers["conv1"] = layer.conv(input_shape[0], design.stem, 3, padding=1, bias=False)
-        else:
-            layers["conv1"] = layer.conv(input_shape[0], design.stem, 7, 2, padding=3, bias=False)
-        if not (design.preactivation and design.small):
-            layers["bn1"] = layer.norm(design.stem)
-            layers["relu1"] = nn.ReLU(inplace=True)
-        if not design.small:
-            layers["pool1"] = layer.max_pool(3, 2, padding=1)
-        blocks = _blocks(layer, design)
-        for stage, n in enumerate(design.n_blocks, 1):
-            layers[f"layer{stage}"] = nn.Sequential(*(next(blocks) for _ in range(n)))
-        n_features = design.channels[-1]
+        layers = OrderedDict[str, nn.Module](stem=_stem(layer, design, input_shape[0]))
+        blocks, n_features = _blocks(layer, design), design.channels[-1]
+        stages = [nn.Sequential(*(next(blocks) for _ in range(n))) for n in design.n_blocks]
         if design.preactivation:
-            layers["bn_last"] = layer.norm(n_features)
-            layers["relu_last"] = nn.ReLU(inplace=True)
+            stages[-1].append(layer.norm(n_features)).append(nn.ReLU(inplace=True))
+        layers.update({f"layer{i}": stage for i, stage in enumerate(stages, 1)})
         layers["pool"] = layer.adaptive_pool(1)
         layers["flatten"] = nn.Flatten()
         return Trunk(nn.Sequential(layers), nn.Linear(n_features, n_outputs))
+
+    def _check(self, input_shape: tuple[int, ...]) -> None:
+        """Nothing: by its padding, the network takes a single pixel."""
+
+
+def _stem(layer: Dimension, design: Design, n_in: int) -> nn.Sequential:
+    """What comes before the stages."""
+    kernel, stride = (3, 1) if design.small else (7, 2)
+    conv = layer.conv(n_in, design.stem, kernel, stride, padding=kernel // 2, bias=False)
+    stem = OrderedDict[str, nn.Module](conv1=conv)
+    if not (design.preactivation and design.small):
+        stem["bn1"] = layer.norm(design.stem)
+        stem["relu1"] = nn.ReLU(inplace=True)
+    if not design.small:
+        stem["pool1"] = layer.max_pool(3, 2, padding=1)
+    return nn.Sequential(stem)
 
 
 def _blocks(layer: Dimension, design: Design) -> Iterator[Residual]:
@@ -165,7 +171,8 @@ def _block(
         before = nn.Sequential(layer.norm(n_in), nn.ReLU())
         branch = _preactivated(layer, convs, design.dropout)
         return Residual(branch, shortcut, nn.Identity(), survival, before)
-    return Residual(_activated(layer, convs), shortcut, nn.ReLU(inplace=True), survival)
+    ending = nn.ReLU(inplace=survival == 1)  # else it may get what came, which is not its own
+    return Residual(_activated(layer, convs), shortcut, ending, survival)
 
 
 def _convolutions(

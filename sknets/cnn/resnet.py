@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -29,9 +30,9 @@ class ResNet(ResidualArchitecture):
     """Residual network, its pre-activated variant, or the plain network without shortcuts.
 
     Depths 18, 34, 50, 101, 152 and 200 are those for ImageNet; for images of up to 64 pixels their
-    first layer has 3 x 3 pixels and a stride of 1, and no pooling follows it. Depths 6 n + 2 (20,
-    32, 44, 56, 110) and 9 n + 2 from 164 on are those for CIFAR: three stages of 16, 32 and 64
-    channels.
+    first layer has 3 x 3 pixels and a stride of 1, and no pooling follows it [4]_. Depths 6 n + 2
+    (20, 32, 44, 56, 110) and 9 n + 2 from 164 on are those for CIFAR: three stages of 16, 32 and
+    64 channels.
 
     See Also
     --------
@@ -46,6 +47,8 @@ class ResNet(ResidualArchitecture):
        https://doi.org/10.1007/978-3-319-46493-0_38
     .. [3] Huang, Sun, Liu, Sedra and Weinberger (2016). "Deep networks with stochastic depth."
        ECCV. https://doi.org/10.1007/978-3-319-46493-0_39
+    .. [4] Chen, Kornblith, Norouzi and Hinton (2020). "A simple framework for contrastive learning
+       of visual representations." ICML, appendix B.9. https://doi.org/10.48550/arXiv.2002.05709
 
     Examples
     --------
@@ -59,6 +62,12 @@ class ResNet(ResidualArchitecture):
 
     depth: int = param(
         18, Interval(Integral, 8, None, closed="left"), "Layers with weights: see above."
+    )
+    width: Any = param(
+        "auto",
+        [OneOf("auto"), Interval(Integral, 1, None, closed="left")],
+        "Channels of the first stage, which double from stage to stage; 'auto' is 64, and 16 in "
+        "the networks for CIFAR.",
     )
     shortcut: Any = param(
         "auto",
@@ -94,6 +103,13 @@ class ResNet(ResidualArchitecture):
         known = self.depth in IMAGENET
         n_blocks, bottleneck = IMAGENET[self.depth] if known else self._small_blocks()
         channels = IMAGENET_CHANNELS if known else SMALL_CHANNELS
+        if self.width != "auto":
+            channels = tuple(self.width * 2**stage for stage in range(len(n_blocks)))
+        if self.shortcut is None and self.survival < 1:
+            raise InvalidParameterError(
+                "The 'survival' parameter of ResNet must be 1 where shortcut=None: nothing is left "
+                f"of a layer that is skipped. Got {self.survival} instead."
+            )
         shortcut = self.shortcut
         if shortcut == "auto":
             shortcut = "B" if known or self.preactivation else "A"
@@ -120,10 +136,11 @@ class ResNet(ResidualArchitecture):
         return (n, n, n), bottleneck
 
     def recipe(self) -> dict[str, Any]:
-        """Training as in section 3.4 or 4.2 of the paper, the learning rate lowered tenfold twice.
+        """Training as in the papers, at a learning rate that is lowered tenfold twice.
 
-        The paper lowers it after a half and three quarters of the 164 epochs on CIFAR; here the
-        steps are of equal length.
+        For ImageNet after 30 and 60 of 90 epochs, as in [2]_, where [1]_ lowers it when the error
+        stalls. On CIFAR the papers lower it after a half and three quarters of 164 epochs (of 500
+        with stochastic depth); steps of equal length meet the second of these.
 
         Returns
         -------
@@ -131,18 +148,19 @@ class ResNet(ResidualArchitecture):
             For ``set_params``.
         """
         imagenet = self.depth in IMAGENET
-        batch, epochs = (256, 90) if imagenet else (128, 164)
+        batch, epochs = (256, 90) if imagenet else (128, 164 if self.survival == 1 else 500)
         return {
             "solver": "sgd",
             "learning_rate_init": 0.1,
             "learning_rate": "step",
             "decay_rate": 0.1,
-            "decay_every": epochs / 3,
+            "decay_every": epochs * (1 / 3 if imagenet else 3 / 8),
             "momentum": 0.9,
             "nesterovs_momentum": False,
             "alpha": 1e-4 * batch,  # weight decay, of the sum over a batch
             "batch_size": batch,
             "max_iter": epochs,
+            "n_iter_no_change": math.inf,
             "warmup": 1 if self.depth >= 110 and not imagenet else 0,
             "augment": ("flip", "crop"),
         }

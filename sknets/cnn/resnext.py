@@ -10,6 +10,7 @@ from sknets.cnn.architecture import architecture, is_small
 from sknets.cnn.residual import Design, ResidualArchitecture
 from sknets.cnn.resnet import EXPANSION, IMAGENET, IMAGENET_CHANNELS, ResNet
 
+IMAGENET_DEPTHS = (50, 101, 152)
 SMALL_CHANNELS = (64, 128, 256)  # section 5.3
 
 
@@ -66,7 +67,7 @@ class ResNeXt(ResidualArchitecture):
     }
 
     def _design(self, input_shape: tuple[int, ...]) -> Design:
-        known = self.depth in (50, 101, 152)
+        known = self.depth in IMAGENET_DEPTHS
         channels = IMAGENET_CHANNELS if known else SMALL_CHANNELS
         first = self.cardinality * self.width
         return Design(
@@ -90,16 +91,19 @@ class ResNeXt(ResidualArchitecture):
     def recipe(self) -> dict[str, Any]:
         """Training as in sections 4 and 5.3 of the paper, but with steps of equal length.
 
+        On CIFAR the paper lowers the learning rate after 150 and 225 of 300 epochs, here after 112
+        and 225.
+
         Returns
         -------
         parameters : dict
             For ``set_params``.
         """
-        if self.depth in IMAGENET:
+        if self.depth in IMAGENET_DEPTHS:
             return ResNet(depth=self.depth).recipe()
         return {
             **ResNet(depth=110).recipe(),
-            "decay_every": 100,
+            "decay_every": 300 * 3 / 8,
             "alpha": 5e-4 * 128,  # weight decay, of the sum over a batch
             "max_iter": 300,
             "warmup": 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -90,6 +91,9 @@ class WideResNet(ResidualArchitecture):
     def recipe(self) -> dict[str, Any]:
         """Training as in section 3 of the paper, but with steps of equal length.
 
+        On CIFAR the paper lowers the learning rate after 60, 120 and 160 of 200 epochs, here the
+        third time after 180. With dropout it takes a share of 0.3, which is the description's.
+
         Returns
         -------
         parameters : dict
@@ -107,5 +111,6 @@ class WideResNet(ResidualArchitecture):
             "alpha": 5e-4 * 128,  # weight decay, of the sum over a batch
             "batch_size": 128,
             "max_iter": 200,
+            "n_iter_no_change": math.inf,
             "augment": ("flip", "crop"),
         }

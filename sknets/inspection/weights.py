@@ -5,16 +5,28 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
+from torch import nn
 
 from sknets.inspection._fitted import having
 from sknets.inspection.images import ImagesDisplay
 
 
+def filters_of(module: nn.Module) -> np.ndarray:
+    """The filters of the first convolution as images, (n, channels, height, width) or (n, ...)."""
+    layers = (layer for layer in module.modules() if isinstance(layer, nn.modules.conv._ConvNd))
+    w = next(layers).weight.detach().cpu().numpy()
+    if w.ndim == 3 or w.shape[1] in (1, 3):
+        return w
+    return np.concatenate(list(w.swapaxes(0, 1)), axis=-1)  # channels side by side
+
+
 class WeightsDisplay(ImagesDisplay):
-    """The weights into each unit of the first layer, as an image of the input's shape.
+    """The weights into each unit of the first layer, as an image: filters, or of the input's shape.
 
     Of a linear classifier (``hidden_layer_sizes=()``) they are the templates of its classes. Red
-    is positive, blue negative, white zero. It is best made by `from_estimator`.
+    is positive, blue negative, white zero; filters of three channels are in their colours, with
+    grey for zero, and those of other numbers have their channels side by side (of signals, one
+    under the other). It is best made by `from_estimator`.
 
     Parameters
     ----------
@@ -64,15 +76,17 @@ class WeightsDisplay(ImagesDisplay):
         ax: Any = None,
         **kwargs: Any,
     ) -> Self:
-        """Draw the first-layer weights of a fitted estimator.
+        """Draw the first-layer weights, or filters, of a fitted estimator.
 
         Parameters
         ----------
         estimator : fitted estimator
             With ``coefs_``, the first of shape (n_features, n_units), as sknets' and
-            scikit-learn's perceptrons have; or a Pipeline that ends with one, or a search for one.
+            scikit-learn's perceptrons have, or with a convolutional network; or a Pipeline that
+            ends with one, or a search for one.
         image_shape : tuple, default=None
             (height, width) or (channels, height, width) of an input; None takes it to be square.
+            Ignored for filters.
         n_rows : int, default=5
             Rows of units, at most.
         n_cols : int, default=10
@@ -87,13 +101,17 @@ class WeightsDisplay(ImagesDisplay):
         display : WeightsDisplay
             The display, drawn.
         """
-        estimator = having("coefs_", estimator, cls.__name__)
-        weights = estimator.coefs_[0].T
-        classes = getattr(estimator, "classes_", ())
-        templates = len(estimator.coefs_) == 1 and len(classes) == len(weights)
+        estimator = having("n_features_in_", estimator, cls.__name__)
+        labels = None
+        if hasattr(estimator, "image_shape_"):
+            weights = filters_of(estimator.module_)
+        else:
+            coefs = having("coefs_", estimator, cls.__name__).coefs_
+            weights, classes = coefs[0].T, getattr(estimator, "classes_", ())
+            labels = classes if len(coefs) == 1 and len(classes) == len(weights) else None
         return cls.from_arrays(
             weights,
-            classes if templates else None,
+            labels,
             image_shape=image_shape,
             n_rows=n_rows,
             n_cols=n_cols,

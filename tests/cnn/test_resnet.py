@@ -112,8 +112,8 @@ def test_a_block_survives_as_often_as_it_should_and_counts_so_in_prediction():
 def test_small_images_get_the_small_stem():
     with torch.device("meta"):
         features = ResNet(depth=18).build((3, 32, 32), 10).features
-    assert features.conv1.kernel_size == (3, 3)
-    assert "pool1" not in dict(features.named_children())
+    assert features.stem.conv1.kernel_size == (3, 3)
+    assert "pool1" not in dict(features.stem.named_children())
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet20", "preact_resnet50", "resnet50"])

@@ -41,7 +41,7 @@ def test_outputs_agree_with_another_implementation(description, module, name, sh
 def test_small_images_get_the_small_stem():
     with torch.device("meta"):
         features = ResNeXt().build((3, 32, 32), 10).features
-    assert features.conv1.kernel_size == (3, 3)
+    assert features.stem.conv1.kernel_size == (3, 3)
 
 
 def test_a_depth_that_is_none_is_an_error():

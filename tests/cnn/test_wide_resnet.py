@@ -36,7 +36,7 @@ def test_dropout_is_between_the_convolutions_of_each_block():
 def test_small_images_get_the_small_stem():
     with torch.device("meta"):
         features = WideResNet(depth=50, width=2).build((3, 32, 32), 10).features
-    assert features.conv1.kernel_size == (3, 3)
+    assert features.stem.conv1.kernel_size == (3, 3)
 
 
 def test_a_depth_that_is_none_is_an_error():

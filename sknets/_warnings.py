@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from types import FrameType
 
 INSIDE = {
     *("sknets", "sklearn", "skorch", "torch", "joblib"),
@@ -14,10 +15,16 @@ INSIDE = {
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn at the first line outside of this library and those that it runs in."""
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and _is_inside(frame.f_globals.get("__name__", "")):
+    while _is_inside(frame):
+        if frame.f_back is None:  # in a worker process, which no line of the user's started
+            level = 2
+            break
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
 
 
-def _is_inside(module: str) -> bool:
-    return module.partition(".")[0] in INSIDE
+def _is_inside(frame: FrameType) -> bool:
+    name, spec = (frame.f_globals.get(key) for key in ("__name__", "__spec__"))
+    if name == "__main__" and spec is not None:  # python -m
+        name = spec.name
+    return str(name).partition(".")[0] in INSIDE

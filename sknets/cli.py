@@ -65,10 +65,12 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message)
 
 
-def _number_from(least: int) -> Callable[[str], int]:
+def _number_from(least: int, most: int | None = None) -> Callable[[str], int]:
     def number(text: str) -> int:
-        if not text.lstrip("-").isdigit() or int(text) < least:
-            message = f"must be a whole number, {least} or more; got '{text}'"
+        above = most is not None and text.isdigit() and int(text) > most
+        if not text.lstrip("-").isdigit() or int(text) < least or above:
+            bounds = f"{least} or more" if most is None else f"from {least} to {most}"
+            message = f"must be a whole number, {bounds}; got '{text}'"
             raise argparse.ArgumentTypeError(message)
         return int(text)
 
@@ -102,7 +104,8 @@ COMPARE_ARGUMENTS: dict[str, dict[str, dict[str, Any]]] = {
         "--task": dict(
             choices=["auto", "classification", "regression"],
             default="auto",
-            help="auto (default): regression for a target of more than 20 different numbers",
+            help="auto (default): regression for a target of more than 20 different whole numbers, "
+            "or of others",
         ),
     },
     "models": {
@@ -122,7 +125,10 @@ COMPARE_ARGUMENTS: dict[str, dict[str, dict[str, Any]]] = {
             type=_jobs, default=1, metavar="N", help="fits side by side; 1 (default) times fairly"
         ),
         "--random-state": dict(
-            type=_number_from(0), default=0, metavar="SEED", help="of splits, models and search"
+            type=_number_from(0, 2**32 - 1),
+            default=0,
+            metavar="SEED",
+            help="of splits, models and search",
         ),
         "--out": dict(type=Path, metavar="DIR", help="for files (default: sknets-compare-NAME)"),
     },
@@ -220,8 +226,15 @@ def _table(args: argparse.Namespace) -> Table:
 
     path = Path(args.data)
     if args.data in DATASETS:
-        if args.target is not None or args.drop or args.task != "auto":
-            raise UsageError(f"--target, --drop and --task are for CSV files; {path} has its own")
+        given = [
+            option
+            for option, settings in COMPARE_ARGUMENTS["a CSV file"].items()
+            if getattr(args, option[2:].replace("-", "_"))
+            != settings.get("default", False if "action" in settings else None)
+        ]
+        if given:
+            verb = "is" if len(given) == 1 else "are"
+            raise UsageError(f"{', '.join(given)} {verb} for CSV files; {path} is a data set")
         return load_table(args.data)
     if not path.is_file():
         raise UsageError(f"no file '{path}'; data is a CSV file or one of {', '.join(DATASETS)}")

@@ -357,7 +357,7 @@ class MultilayerPerceptron(NetworkTransformer):
             shallow = self._initialised(build, seed).to(batches.device, batches.dtype)
             flat = FlatParameters(shallow)
             patience = NoImprovement(
-                "train_loss", self.tol, self.n_iter_no_change, np.inf, 0, keep_best=False
+                "train_loss", self.tol, self._patience, np.inf, 0, keep_best=False
             )
             stage = Trainer(
                 shallow,

@@ -10,6 +10,7 @@ import os
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator
 
 from sknets import _container
@@ -35,6 +36,8 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> None:
     TypeError
         If the estimator is not one of sknets, or a parameter is not a plain value: a callable, a
         module, an optimiser's class. Those can be pickled.
+    InvalidParameterError
+        If a parameter was set to what is not allowed, which `load` would refuse.
     OSError
         If the file cannot be written.
     ImportError
@@ -119,6 +122,7 @@ def _described(estimator: Any) -> dict[str, Any]:
             f"save writes estimators of sknets, got {kind.__module__}.{kind.__qualname__}. "
             "A Pipeline of them goes through skops."
         )
+    check_parameters(estimator)  # what load would refuse
     declared = _declared(type(estimator))
     state = {k: v for k, v in estimator.__getstate__().items() if k in declared}
     return {"estimator": name, "parameters": estimator.get_params(deep=False), "state": state}
@@ -126,6 +130,8 @@ def _described(estimator: Any) -> dict[str, Any]:
 
 def _rebuilt(tree: dict[str, Any]) -> BaseEstimator:
     """The estimator that `_described` described."""
+    if "estimator" not in tree:
+        raise ValueError("it holds something else, such as a checkpoint")
     cls: Any = _known()[tree["estimator"]]
     estimator: Any = cls(**tree["parameters"])
     check_parameters(estimator)
@@ -149,17 +155,21 @@ def _declared(cls: type) -> dict[str, type]:
 
 
 def _encode(value: Any) -> Any:
-    """Estimators among the parameters, and numpy's old random states."""
+    """Estimators among the parameters, numpy's old random states, and what stands for a name."""
     if isinstance(value, BaseEstimator):
         return {"kind": "estimator", **_described(value)}
     if isinstance(value, np.random.RandomState):
         return {"kind": "random_state", "state": value.get_state(legacy=False)}
+    if isinstance(value, (os.PathLike, torch.device)):
+        return {"kind": "name", "name": str(value)}
     return None
 
 
 def _decode(content: dict[str, Any]) -> Any:
     if content["kind"] == "estimator":
         return _rebuilt(content)
+    if content["kind"] == "name":
+        return content["name"]
     random_state = np.random.RandomState()
     random_state.set_state(content["state"])
     return random_state

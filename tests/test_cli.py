@@ -127,7 +127,7 @@ def test_failing_models_are_reported(capsys, tmp_path, models, expected):
         ("compare iris --jobs 0", "--jobs: must be a whole number, 1 or more; got '0'"),
         ("compare iris --device tpu", "--device: "),
         ("compare iris --out {census}", "--out must be a folder that can be written to"),
-        ("compare iris --target species", "--target, --drop and --task are for CSV files"),
+        ("compare iris --target species", "--target is for CSV files"),
         ("compare {census} --no-header", "--target must say what to predict in census.data.gz"),
         ("compare {census} --no-header --target income", "columns column_0, column_1, column_2,"),
         ("compare {census} --no-header --target 4", "or a number from -4 to 3; got '4'"),

@@ -76,6 +76,7 @@ COMMON_METHODS = {
     "set_callbacks",
     "set_fit_request",
     "set_params",
+    "summary",
 }
 TRANSFORMER = {"fit_transform", "get_feature_names_out", "set_output", "transform"}
 NO_HIDDEN_LAYER = [{"hidden_layer_sizes": ()}]
@@ -1127,3 +1128,20 @@ def test_import_of_the_package_does_no_work():
     module = importlib.import_module("sknets")
     assert module.__version__
     assert {"MLPClassifier", "MLPRegressor"} <= set(dir(module))
+
+
+@each_supervised
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_checkpoints_of_skorch_keep_the_best_epoch(name, early_stopping, tmp_path, capsys):
+    watched = "valid_loss_best" if early_stopping else "train_loss_best"
+    checkpoint = skorch_callbacks.Checkpoint(monitor=watched, dirname=tmp_path, f_history=None)
+    estimator = make(name, callbacks=[checkpoint], early_stopping=early_stopping).fit(X, y)
+    losses = np.array(estimator.history_[:, watched.removesuffix("_best")])
+    assert estimator.history_[:, watched] == (losses <= np.minimum.accumulate(losses)).tolist()
+    assert (tmp_path / "params.pt").exists()
+
+
+@each_supervised
+def test_print_log_of_skorch_prints(name, capsys):
+    make(name, callbacks=[skorch_callbacks.PrintLog()]).fit(X, y)
+    assert "train_loss" in capsys.readouterr().out

@@ -328,3 +328,23 @@ def walk(tree):
             yield from walk(value)
     else:
         yield tree
+
+
+def test_paths_and_devices_are_saved_as_their_names(tmp_path):
+    clf = MLPClassifier(checkpoint=tmp_path / "c", device=torch.device("cpu"))
+    save(clf, tmp_path / "a.sknets")
+    loaded = load(tmp_path / "a.sknets")
+    assert loaded.checkpoint == str(tmp_path / "c")
+    assert loaded.device == "cpu"
+
+
+def test_what_load_would_refuse_is_not_saved(tmp_path):
+    with pytest.raises(ValueError, match="The 'alpha' parameter of MLPClassifier must be"):
+        save(MLPClassifier(alpha=-1), tmp_path / "a.sknets")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_checkpoint_is_told_from_an_estimator(tmp_path):
+    MLPClassifier(max_iter=1, checkpoint=tmp_path / "c", random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="something else, such as a checkpoint"):
+        load(tmp_path / "c")

@@ -23,8 +23,11 @@ class Validation(Callback):
     def on_epoch_end(self, net: Trainer, **_: Any) -> None:
         """Measure and record."""
         with net.averaged():
-            for key, value in self.measure().items():
-                net.history.record(key, value)
+            measured = self.measure()
+        for key, value in measured.items():
+            net.history.record(key, value)
+        best = min(net.history[:, "valid_loss"])
+        net.history.record("valid_loss_best", measured["valid_loss"] <= best)
 
 
 class NoImprovement(Callback):
@@ -63,6 +66,8 @@ class NoImprovement(Callback):
 
     def on_epoch_end(self, net: Trainer, **_: Any) -> None:
         """Compare with the best so far."""
+        if not net.sees_all:  # harder samples are to come, with which the loss rises
+            return
         now = net.history[-1][self.key]
         value, best = self.sign * now, self.sign * self.best
         self.count = self.count + 1 if value < best + self.tol else 0

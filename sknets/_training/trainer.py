@@ -132,7 +132,7 @@ class Trainer(NeuralNet):
             train_split=None,
             callbacks=list(callbacks),
             device=None,
-            verbose=0,
+            verbose=1,  # callbacks print what they are asked to; the trainer has none by default
             use_caching=False,
         )
         self.flat, self.step, self.recipe = flat, step, recipe
@@ -154,6 +154,8 @@ class Trainer(NeuralNet):
         self.stop_message: str | None = None
         self.interrupted = self.diverged = False
         self.within_epoch = False  # where a cut-off leaves weights that no epoch ended with
+        self.least_loss = np.inf  # of the epochs of this call
+        self.sees_all = True  # but for the epochs in which a curriculum still grows
         self.result: FullBatchResult | None = None
         self.drawing = [layer for layer in module.modules() if isinstance(layer, RandomLayer)]
         self.seen = Seen()
@@ -209,12 +211,9 @@ class Trainer(NeuralNet):
         run = self.fit_full_batch if self.recipe.full_batch else self.fit_loop
         work = 6.0 * data.batch_size * self.multiply_adds  # forward once, backward twice
         try:
-            with threads_for(work, self.compute_device):
+            with self.interruptible(), threads_for(work, self.compute_device):
                 self.notify("on_train_begin", X=self.seen.X, y=self.seen.y)
                 run(data)
-        except KeyboardInterrupt:
-            self.interrupted = True
-            warn("Training interrupted by user.")
         finally:
             if self.history and "train_loss" not in self.history[-1]:
                 self.history.pop()  # the epoch that was cut off
@@ -224,6 +223,15 @@ class Trainer(NeuralNet):
             self.module_.eval()
             self.notify("on_train_end", X=self.seen.X, y=self.seen.y)
         return self
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """A Ctrl-C ends what is done, with a warning, and keeps what was learnt."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.interrupted = True
+            warn("Training interrupted by user.")
 
     def fit_loop(self, X: Data, y: None = None, epochs: int | None = None, **_: Any) -> Trainer:
         """Epochs until the last, or until a callback stops the training."""
@@ -250,6 +258,7 @@ class Trainer(NeuralNet):
         rows = recipe.pacing(epoch) if recipe.pacing else None
         n_rows = iterator.n_samples if rows is None else len(rows)
         n_batches = -(-n_rows // iterator.batch_size)
+        self.sees_all = n_rows == iterator.n_samples
         total = torch.zeros((), dtype=self.flat.values.dtype, device=self.compute_device)
         for i, batch in enumerate(iterator.epoch(shuffling, rows)):
             if not recipe.schedule.is_constant:
@@ -260,7 +269,10 @@ class Trainer(NeuralNet):
         if self.watched:
             self.module_.eval()
         self.samples_seen += n_rows
-        self.history.record(prefix + "_loss", total.item() / max(1, n_rows))
+        loss = total.item() / max(1, n_rows)
+        self.history.record(prefix + "_loss", loss)
+        self.history.record(prefix + "_loss_best", loss < self.least_loss)
+        self.least_loss = min(loss, self.least_loss)
         self.history.record(prefix + "_batch_count", n_batches)
         if self.seen.X is not None and not self.batch_listeners:
             self.history.new_batch()  # skorch's callbacks look for a last batch
@@ -303,7 +315,8 @@ class Trainer(NeuralNet):
         if not math.isfinite(self.history[-1]["train_loss"]):
             if not self.recipe.stop_on_divergence:
                 self.restore(last_good)
-                raise DivergedError(f"the loss became non-finite in epoch {len(self.history)}")
+                self.history.pop()
+                raise DivergedError(f"the loss became non-finite in epoch {len(self.history) + 1}")
             self.diverged = True
             self.stop_message = "Training loss became non-finite."
         self.epochs_of_fit += 1
@@ -325,7 +338,7 @@ class Trainer(NeuralNet):
         self.flat.restore(snapshot[:n])
         if self.average is not None:
             self.average.mean = snapshot[n:]
-        self._initialize_optimizer()
+        self.initialize_optimizer()
 
     def state(self) -> dict[str, Any]:
         """What going on needs beside the weights, as plain values and arrays."""

@@ -79,6 +79,8 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
 
     # Parameters that decide the shape of the network, which cannot change when training goes on.
     _shape_parameters: ClassVar[tuple[str, ...]] = ()
+    # Parameters that decide what its outputs mean, which stay as they were fitted.
+    _decoding_parameters: ClassVar[tuple[str, ...]] = ()
 
     # -- what a family or a role supplies
 
@@ -113,6 +115,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
     @with_callbacks
     def _fit(self, call: Call) -> Any:
         """Fit from scratch, from the last weights (warm start), or for one epoch (incremental)."""
+        before = dict(vars(self))
         with _unchanged_on_error(self):
             self._check_settings(call.incremental)
             fresh = not (hasattr(self, "module_") and (self.warm_start or call.incremental))
@@ -134,7 +137,12 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
                 trainer.seen = call.seen(held_out)
             if resumed is not None:
                 checkpoint.restore(resumed, trainer)
-        self._run(trainer, batches, call, pretrain=fresh and resumed is None)
+        try:
+            self._run(trainer, batches, call, pretrain=fresh and resumed is None)
+        except Exception as error:
+            if not (trainer.epochs_of_call or isinstance(error.__cause__, DivergedError)):
+                _restore(self, before)  # nothing was learnt: what was is worth more
+            raise
         return self
 
     def _forget(self) -> None:
@@ -173,7 +181,8 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         """Make the folder that the checkpoint names, or raise for one that cannot be."""
         name = type(self).__name__
         if not checkpoint.is_folder(self.checkpoint):
-            if not Path(self.checkpoint).absolute().parent.is_dir():
+            path = Path(self.checkpoint)
+            if not path.name or not path.absolute().parent.is_dir():
                 raise ValueError(
                     f"The 'checkpoint' parameter of {name} must be a folder, or a file in a folder "
                     f"that exists. Got {self.checkpoint!r} instead."
@@ -192,7 +201,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             return None
         train, valid = train_test_split(
             np.arange(len(target)),
-            test_size=self.validation_fraction,
+            test_size=float(self.validation_fraction),
             stratify=self._stratify(target),
             random_state=derived_seed(self._seed, Stream.SPLIT),
         )
@@ -223,7 +232,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
             )
-        return min(self.batch_size, n)
+        return int(min(self.batch_size, n))  # torch takes no other whole numbers
 
     def _trainer(
         self,
@@ -238,7 +247,8 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         module = self._new_module() if fresh else self._continued_module()
         self._choose_trained(module)
         self.module_ = module.to(batches.device, batches.dtype)
-        self._shape = {name: getattr(self, name) for name in self._shape_parameters}
+        as_fitted = (*self._shape_parameters, *self._decoding_parameters)
+        self._shape = {name: getattr(self, name) for name in as_fitted}
         if fresh:
             self._start_records()
         loss = self._loss_function()
@@ -271,8 +281,8 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             module = self._build(self._input_shape(), self.n_outputs_)
         expected = {k: v.shape for k, v in module.state_dict().items()}
         if expected != {k: v.shape for k, v in state.items()}:
-            now = {name: getattr(self, name) for name in self._shape}
-            changed = [k for k, v in self._shape.items() if not np.array_equal(v, now[k])]
+            now = {name: getattr(self, name) for name in self._shape_parameters}
+            changed = [k for k, v in now.items() if not np.array_equal(v, self._shape[k])]
             assert changed, "a parameter that shapes the network is not in _shape_parameters"
             name = changed[0]
             raise ValueError(
@@ -287,6 +297,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         self.history_ = History()
         self.loss_curve_: list[float] = []
         self.t_ = self.n_iter_ = self._no_improvement_count = 0
+        self.loss_ = np.inf
         stopping = self.early_stopping and not self._full_batch
         self.best_loss_: float | None = None if stopping else np.inf
         self.validation_scores_: list[float] | None = [] if stopping else None
@@ -318,6 +329,11 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             found.append(TaskCallbacks(self, data, self._fitted_now))
         return found + list(self.callbacks or [])
 
+    @property
+    def _patience(self) -> float:
+        """Epochs without improvement; a full-batch solver has its own rule, cycles raise losses."""
+        return np.inf if self._full_batch or self._n_snapshots else self.n_iter_no_change
+
     def _stopping_rule(self, scored: bool) -> NoImprovement:
         """When to stop: by the validation score, or by the training loss."""
         key, best, worst = (
@@ -328,7 +344,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         return NoImprovement(
             key,
             self.tol,
-            np.inf if self._full_batch else self.n_iter_no_change,
+            self._patience,
             worst if best is None else best,
             self._no_improvement_count,
             keep_best=scored,
@@ -352,7 +368,8 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         """Train, and set what was learnt, however the training ends."""
         try:
             if pretrain:
-                self._pretrain(trainer, batches)
+                with trainer.interruptible():
+                    self._pretrain(trainer, batches)
             if not trainer.interrupted:
                 trainer.train(batches)
         except DivergedError as error:
@@ -370,6 +387,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
     def _record(self, trainer: Trainer) -> None:
         """Fitted attributes after (a part of) a training."""
         history, stopping = trainer.history, trainer.stopping
+        self.module_.eval()
         self.n_iter_ = trainer.epochs_of_call
         self.t_ = trainer.samples_seen
         self.loss_curve_ = history[:, "train_loss"] if history else []
@@ -445,6 +463,10 @@ def _unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
+        _restore(estimator, before)
         raise
+
+
+def _restore(estimator: BaseEstimator, attributes: dict[str, Any]) -> None:
+    vars(estimator).clear()
+    vars(estimator).update(attributes)

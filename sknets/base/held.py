@@ -36,7 +36,8 @@ class HeldNetwork(BaseEstimator, ABC):
     n_features_in_: int
     n_outputs_: int
     device: Any
-    _shape: dict[str, Any]  # the parameters that _build read at the last fit
+    loss: str
+    _shape: dict[str, Any]  # the parameters that shaped the network, and its outputs' meaning
 
     # What a fit sets, or a pickle holds, beside the documented attributes: see `declared_state`.
     _fit_state: ClassVar[dict[str, type]] = {
@@ -146,7 +147,7 @@ class HeldNetwork(BaseEstimator, ABC):
 
     def _outputs(self, X: Any) -> np.ndarray:
         """Probabilities or means for validated inputs, averaged over the members if several."""
-        loss, members = self._loss_function(), self._members()
+        loss, members = self._fitted_loss(), self._members()
         # In the input's precision, so that probabilities add up to 1 in it.
         dtype = getattr(torch, np.dtype(X.dtype).name)
 
@@ -156,6 +157,15 @@ class HeldNetwork(BaseEstimator, ABC):
 
         with torch.inference_mode():
             return self._array(self._forward(X, mean), X)
+
+    def _fitted_loss(self) -> Loss:
+        """The loss that was minimised, whatever `loss` was set to since."""
+        if self._shape["loss"] == self.loss:
+            return self._loss_function()
+        twin: HeldNetwork = type(self)(**self.get_params(deep=False))
+        for name, value in {**vars(self), **self._shape}.items():
+            setattr(twin, name, value)
+        return twin._loss_function()
 
     def _members(self) -> list[Callable[..., Tensor]]:
         """What predictions are the mean of: the network, or its snapshots (Huang et al., 2017)."""

@@ -271,6 +271,11 @@ class TrainingParameters(BaseEstimator):
                 "averaging='snapshots' has its own cyclic learning rate: leave "
                 f"learning_rate='constant'. Got {self.learning_rate!r} instead."
             )
+        if self.early_stopping:
+            raise ValueError(
+                "averaging='snapshots' predicts with all of its snapshots, early_stopping=True "
+                "with the best weights: choose one of them."
+            )
         if self.max_iter < self.n_snapshots and not incremental:
             raise ValueError(
                 f"n_snapshots={self.n_snapshots} needs at least as many epochs, "
@@ -323,6 +328,8 @@ class TrainingParameters(BaseEstimator):
             f"The 'solver' parameter of {type(self).__name__} must be a name or a "
             f"torch.optim.Optimizer class whose step needs no closure. Got {self.solver!r} instead."
         )
+        if isinstance(self.solver, type) and not issubclass(self.solver, torch.optim.Optimizer):
+            raise problem
         try:
             optimizer = self.solver(params, lr=self.learning_rate_init)
         except TypeError as error:

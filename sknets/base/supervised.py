@@ -41,6 +41,8 @@ from sknets.base.training_set import Call
 class SupervisedNetwork(NetworkEstimator):
     """Abstract: an estimator that learns `y` from `X`."""
 
+    _decoding_parameters: ClassVar[tuple[str, ...]] = ("loss",)
+
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, difficulty: Any = None) -> Any:
         """Fit the network to inputs `X` and targets `y`.
 
@@ -264,7 +266,8 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
         """
         outputs = self._outputs(self._validated_rows(X))
         targets = self._targets
-        return targets.labels(targets.decide(outputs, 0.5 if self.loss == "log_loss" else 0.0))
+        threshold = 0.5 if self._shape["loss"] == "log_loss" else 0.0
+        return targets.labels(targets.decide(outputs, threshold))
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
@@ -320,7 +323,7 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
         X = self._validated_rows(X)
         if len(self._members()) > 1:
             raw = self._outputs(X)
-            if self.loss == "log_loss":
+            if self._shape["loss"] == "log_loss":
                 raw = _link(raw, self.out_activation_)
         else:
             with torch.inference_mode():

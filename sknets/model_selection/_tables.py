@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import re
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ DATASETS = {
 }
 SEPARATORS = {"tab": "\t", "semicolon": ";", "pipe": "|", "comma": ",", "space": r"\s+"}
 MISSING = {"?", ""}
+MISSING_NUMBERS = {"NA", "N/A", "n/a", "na", "NaN", "nan", "NULL", "null", "None", "none", "-", "."}
+DECIMAL_COMMA = re.compile(r"^([+-]?\d+),(\d+)$")
 MOST_CLASSES = 20  # With more distinct whole numbers in the target, the task is regression.
 
 
@@ -58,6 +61,8 @@ def read_table(
 ) -> Table:
     """A CSV file, plain or gzipped; blanks are stripped, "?", nothing and infinity are missing."""
     frame = _read_csv(path, header, separator, encoding).replace([np.inf, -np.inf], np.nan)
+    if not separator:
+        raise InputError("--sep must be a character, or auto")
     if target is None:
         raise InputError(f"--target must say what to predict in {path.name}: {_names(frame)}")
     target = _column(frame, target, "--target")
@@ -68,6 +73,8 @@ def read_table(
     empty = [name for name in frame.columns if name != target and frame[name].isna().all()]
     X = frame[known].drop(columns={target, *dropped, *empty}).reset_index(drop=True)
     notes = []
+    if header and all(name.replace(".", "").lstrip("-").isdigit() for name in frame.columns):
+        notes.append("took the first line for names; --no-header takes it for data")
     if not known.all():
         notes.append(f"left out {(~known).sum():,} rows without '{target}'")
     if empty:
@@ -85,14 +92,18 @@ def _read_csv(path: Path, header: bool, separator: str, encoding: str):
     try:
         if separator == "auto":
             separator = _told_separator(_first_lines(path, encoding))
+        cut = SEPARATORS.get(separator, separator.replace("\\t", "\t"))
+        long = len(cut) > 1 and separator not in SEPARATORS
         frame = pd.read_csv(
             path,
-            sep=SEPARATORS.get(separator, separator.replace("\\t", "\t")),
+            sep=re.escape(cut) if long else cut,
             header=0 if header else None,
             na_values=list(MISSING),
+            keep_default_na=False,  # a class may be called None, or Na
+            index_col=False,  # where each line ends in a separator
             skipinitialspace=True,
-            low_memory=False,
             encoding=encoding,
+            **({"engine": "python"} if long else {"low_memory": False}),
         )
     except (UnicodeError, LookupError) as error:
         raise InputError(
@@ -100,10 +111,12 @@ def _read_csv(path: Path, header: bool, separator: str, encoding: str):
         ) from error
     except (OSError, EOFError, ValueError, zlib.error) as error:  # pandas' are ValueErrors
         raise InputError(f"cannot read {path} as CSV: {str(error).strip()}") from error
-    frame.columns = [str(name).strip() if header else f"column_{name}" for name in frame.columns]
+    names = [str(name).strip() if header else f"column_{name}" for name in frame.columns]
+    earlier = [names[:i].count(name) for i, name in enumerate(names)]
+    frame.columns = [f"{name}.{n}" if n else name for name, n in zip(names, earlier, strict=True)]
     for name in frame.columns:
         if not pd.api.types.is_numeric_dtype(frame[name]) or frame[name].dtype == bool:
-            frame[name] = _text(frame[name])
+            frame[name] = _numbers(_text(frame[name]), decimal_commas=cut != ",")
     return frame
 
 
@@ -111,6 +124,17 @@ def _text(column):
     """Stripped texts as plain objects, missing ones as nan."""
     texts = column.map(lambda value: str(value).strip(), na_action="ignore").astype(object)
     return texts.mask(texts.isin(MISSING), np.nan)
+
+
+def _numbers(texts, decimal_commas: bool):
+    """Texts as numbers where all are, but for the words for a missing one; else as they are."""
+    import pandas as pd
+
+    words = texts.mask(texts.isin(MISSING_NUMBERS), np.nan)
+    if decimal_commas:
+        words = words.str.replace(DECIMAL_COMMA, r"\1.\2", regex=True)
+    numbers = pd.to_numeric(words, errors="coerce")
+    return numbers if numbers.notna().equals(words.notna()) and words.notna().any() else texts
 
 
 def _first_lines(path: Path, encoding: str, n: int = 50) -> list[str]:

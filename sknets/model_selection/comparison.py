@@ -14,6 +14,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, ParameterSampler, 
 from sklearn.utils import indexable
 from sklearn.utils.parallel import Parallel, delayed
 
+from sknets._params import InvalidParameterError
 from sknets.model_selection._folds import Fold, run_fold
 from sknets.model_selection.significance import corrected_t_test, holm_correction
 
@@ -404,6 +405,11 @@ def compare(
     Best: bayes, accuracy 0.9533. Worse: guess.
     """
     estimators = _named(estimators)
+    if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
+        raise InvalidParameterError(
+            "The 'scoring' parameter of compare must be the name of one scorer, or one. "
+            f"Got {scoring!r} instead."
+        )
     for estimator in estimators.values():
         check_scoring(estimator, scoring)
     label = _label(scoring, estimators)

@@ -45,7 +45,7 @@ EXPANDED_COLUMNS = 100
 
 
 class Columns(NamedTuple):
-    """The columns of a table by what they hold: names for a data frame, positions for an array."""
+    """The positions of a table's columns by what they hold."""
 
     numeric: list
     categorical: list
@@ -54,8 +54,13 @@ class Columns(NamedTuple):
     @classmethod
     def of(cls, X) -> "Columns":
         if hasattr(X, "select_dtypes"):
-            values = {name: X[name].to_numpy() for name in X.select_dtypes("number")}
-            categorical = [name for name in X.columns if name not in values]
+            numeric = set(X.select_dtypes("number"))
+            values = {
+                i: X.iloc[:, i].to_numpy(dtype=float, na_value=np.nan)
+                for i, name in enumerate(X.columns)
+                if name in numeric
+            }
+            categorical = [i for i in range(X.shape[1]) if i not in values]
         else:
             values, categorical = dict(enumerate(np.asarray(X).T)), []
         return cls(list(values), categorical, [name for name in values if _spiked(values[name])])
@@ -90,6 +95,11 @@ class Model(NamedTuple):
 def smooth_clip(x: np.ndarray) -> np.ndarray:
     """x / sqrt(1 + (x / 3)^2): x near zero, never beyond -3 and 3."""
     return x / np.sqrt(1 + (x / 3) ** 2)
+
+
+def as_floats(X):
+    """Numbers of any dtype of pandas as floats, missing ones as nan."""
+    return X.astype(float)
 
 
 def _impute() -> SimpleImputer:
@@ -155,9 +165,8 @@ def _native(setting: Setting) -> ColumnTransformer:
     codes = OrdinalEncoder(
         handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=250
     )
-    return ColumnTransformer(
-        [("categorical", codes, categorical), ("numeric", "passthrough", numeric)]
-    )
+    floats = FunctionTransformer(as_floats, feature_names_out="one-to-one")
+    return ColumnTransformer([("categorical", codes, categorical), ("numeric", floats, numeric)])
 
 
 # Models

@@ -195,3 +195,23 @@ def test_snapshots_refuse_a_schedule_of_their_own_and_too_few_epochs():
         snapshots(learning_rate="cosine")
     with pytest.raises(ValueError, match="n_snapshots=3 needs at least as many epochs"):
         snapshots(max_iter=2)
+
+
+def test_snapshots_of_scores_are_averaged_too():
+    net = snapshots(loss="hinge")
+    scores = net.decision_function(X)
+    assert_array_equal(net.predict(X), net.classes_[scores.argmax(1)])
+    with torch.inference_mode():
+        last = net.module_(torch.tensor(X)).numpy()
+    assert abs(scores - last).max() > 1e-3
+
+
+def test_cycles_run_to_their_end_though_the_loss_rises():
+    net = snapshots(max_iter=60, n_iter_no_change=2, learning_rate_init=0.05)
+    assert net.n_iter_ == 60
+    assert len(net._snapshots) == 3
+
+
+def test_snapshots_and_early_stopping_exclude_each_other():
+    with pytest.raises(ValueError, match="averaging='snapshots' predicts with all"):
+        snapshots(early_stopping=True)

@@ -129,3 +129,16 @@ def test_wrong_difficulty_is_an_error(difficulty, message):
 def test_gradients_are_checked_without_a_curriculum():
     net, _ = fit(curriculum="linear", activation="tanh")
     assert check_gradients(net, X, y) < 1e-5
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_training_does_not_stop_before_all_samples_are_in(early_stopping):
+    net, _ = fit(
+        curriculum="linear",
+        curriculum_length=1.0,
+        early_stopping=early_stopping,
+        n_iter_no_change=1,
+        tol=10.0,
+        max_iter=30,
+    )
+    assert net.n_iter_ >= 30

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
+from skorch.callbacks import Callback
 from torch import nn
 
 from sknets import MLPClassifier, MLPRegressor
@@ -477,3 +478,65 @@ def test_memory_map_of_bytes_is_streamed_as_floats(tmp_path, monkeypatch):
     held = MLPClassifier(5, max_iter=2, shuffle=False, random_state=0).fit(floats, labels)
     assert_allclose(streamed.coefs_[0], held.coefs_[0], atol=1e-6)
     assert_allclose(streamed.predict_proba(pixels), held.predict_proba(floats), atol=1e-5)
+
+
+# -- what a fit leaves behind
+
+
+@pytest.mark.parametrize("batch_size", [np.int64(10), np.int32(10)])
+def test_batch_size_may_be_numpys(batch_size):
+    clf = MLPClassifier(max_iter=1, batch_size=batch_size, random_state=0).fit(X, y)
+    same = MLPClassifier(max_iter=1, batch_size=10, random_state=0).fit(X, y)
+    assert_array_equal(clf.predict_proba(X), same.predict_proba(X))
+
+
+class Failing(Callback):
+    def on_train_begin(self, net, **kwargs):
+        raise RuntimeError("broken")
+
+
+def test_an_error_before_the_first_epoch_leaves_the_last_fit():
+    clf = MLPClassifier(max_iter=3, random_state=0).fit(X, y)
+    before = dict(vars(clf))
+    clf.set_params(callbacks=[Failing()])
+    with pytest.raises(RuntimeError, match="broken"):
+        clf.fit(X, y)
+    assert vars(clf) | {"callbacks": None} == before
+
+
+def test_outputs_mean_what_they_meant_in_training():
+    reg = MLPRegressor(loss="poisson", max_iter=3, random_state=0).fit(X, y + 1)
+    expected = reg.predict(X)
+    assert_array_equal(reg.set_params(loss="squared_error").predict(X), expected)
+    clf = MLPClassifier(loss="hinge", max_iter=3, random_state=0).fit(X, y)
+    expected = clf.predict(X)
+    assert_array_equal(clf.set_params(loss="log_loss").predict(X), expected)
+
+
+class Interrupting(torch.optim.SGD):
+    def step(self):
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_pretraining_leaves_a_network_that_predicts():
+    settings = dict(dropout=0.5, pretrain="supervised", solver=Interrupting, random_state=0)
+    clf = MLPClassifier((5, 5), **settings)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        clf.fit(X, y)
+    assert not clf.module_.training
+    assert_array_equal(clf.predict_proba(X), clf.predict_proba(X))
+
+
+def test_an_empty_name_of_a_checkpoint_is_an_error_before_any_work():
+    with pytest.raises(ValueError, match="The 'checkpoint' parameter of MLPClassifier must be"):
+        MLPClassifier(checkpoint="", random_state=0).fit(X, y)
+
+
+def test_a_diverged_epoch_is_not_in_the_record():
+    settings = dict(activation="identity", solver="sgd", learning_rate="exponential", tol=0)
+    settings |= dict(decay_rate=50, decay_every=1, learning_rate_init=1e-6, random_state=0)
+    reg = MLPRegressor(**settings)
+    with pytest.raises(ValueError, match="non-finite"):
+        reg.fit(1e3 * X, 1e3 * y)
+    assert len(reg.loss_curve_) == reg.n_iter_
+    assert np.isfinite([*reg.loss_curve_, reg.loss_]).all()

@@ -108,11 +108,25 @@ def test_network_sees_more_of_a_number_where_rows_are_many(n_rows):
 
 def test_columns_of_a_frame_are_told_by_type_and_spike():
     frame = MIXED.assign(mostly=np.where(np.arange(N) < 40, np.nan, np.arange(N)), yes=True)
-    assert Columns.of(frame) == (
-        ["size", "count", "mostly"],
-        ["color", "id", "gap", "yes"],
-        ["mostly"],
-    )
+    names = list(frame)
+    numeric, categorical, spiked = ([names[i] for i in places] for places in Columns.of(frame))
+    assert numeric == ["size", "count", "mostly"]
+    assert categorical == ["color", "id", "gap", "yes"]
+    assert spiked == ["mostly"]
+
+
+def test_columns_may_be_named_by_numbers():
+    frame = pd.DataFrame({5: np.arange(N), 0: np.tile(["a", "b"], N // 2), 1: np.arange(N)})
+    assert Columns.of(frame) == ([0, 2], [1], [])
+
+
+def test_nullable_whole_numbers_may_be_missing():
+    values = pd.array([1, None, 3, 4] * (N // 4), dtype="Int64")
+    frame = pd.DataFrame({"count": values, "size": np.arange(N)})
+    target = np.tile([0, 1], N // 2)
+    for name, model in default_models(frame, random_state=0).items():
+        if name != "network":
+            assert model.fit(frame, target).predict(frame).shape == (N,)
 
 
 def test_smooth_clip_leaves_the_middle_and_bounds_the_rest():

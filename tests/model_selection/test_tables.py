@@ -57,7 +57,12 @@ def test_separator_is_told_and_blanks_are_stripped(tmp_path, text):
 
 @pytest.mark.parametrize(
     ("separator", "text"),
-    [("tab", "a\tb\n1\t2\n3\t4\n"), (r"\t", "a\tb\n1\t2\n3\t4\n"), (":", "a:b\n1:2\n3:4\n")],
+    [
+        ("::", "a::b\n1::2\n3::4\n"),
+        ("tab", "a\tb\n1\t2\n3\t4\n"),
+        (r"\t", "a\tb\n1\t2\n3\t4\n"),
+        (":", "a:b\n1:2\n3:4\n"),
+    ],
 )
 def test_separator_may_be_given(tmp_path, separator, text):
     assert list(table(tmp_path, text, "b", separator=separator).X.columns) == ["a"]
@@ -67,8 +72,36 @@ def test_separator_may_be_given(tmp_path, separator, text):
 def test_missing_values(tmp_path, field):
     data = table(tmp_path, f"a,b,c\n1,x,0\n{field},{field},1\n", "c")
     assert np.isnan(data.X["a"][1])
-    if field != "inf":  # which may well be a word
+    if field not in ("inf", "NA"):  # which may well be words
         assert np.isnan(data.X["b"][1])
+
+
+def test_a_class_may_have_the_name_of_nothing(tmp_path):
+    data = table(tmp_path, "a,b\n1,None\n2,yes\n3,None\nnull,yes\n", "b")
+    assert data.classes == ["None", "yes"]
+    assert np.isnan(data.X["a"][3])
+
+
+@pytest.mark.parametrize("target", ["b", "c"])
+def test_lines_may_end_in_a_separator(tmp_path, target):
+    data = table(tmp_path, "a,b,c\n1,x,u,\n2,y,v,\n", target)
+    assert data.X["a"].tolist() == [1, 2]
+    assert data.classes == (["x", "y"] if target == "b" else ["u", "v"])
+
+
+def test_decimal_commas_are_numbers_where_they_do_not_separate(tmp_path):
+    data = table(tmp_path, "a;b;c\n1,5;1,5kg;x\n-2;2;y\n+3,25;NA;x\n", "c")
+    assert data.X["a"].tolist() == [1.5, -2, 3.25]
+    assert data.X["b"].tolist() == ["1,5kg", "2", "NA"]
+
+
+def test_names_that_differ_by_blanks_are_numbered(tmp_path):
+    assert list(table(tmp_path, "a,a ,c\n1,2,x\n3,4,y\n", "c").X) == ["a", "a.1"]
+
+
+def test_a_first_line_of_numbers_is_remarked_on(tmp_path):
+    data = table(tmp_path, "1,2\n3,4\n5,6\n", "-1")
+    assert data.notes == ["took the first line for names; --no-header takes it for data"]
 
 
 def test_rows_without_target_and_columns_without_values_are_left_out_and_said(tmp_path):

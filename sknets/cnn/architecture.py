@@ -6,9 +6,10 @@ builds is a plain network with `features`, whose outputs `transform` gives, and 
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from functools import partial
 from math import prod
@@ -57,7 +58,8 @@ class Network(nn.Module):
     features: Any
     head: Any
     auxiliary_share: float = 0.0  # of the losses of auxiliary outputs in training
-    renames: tuple[tuple[str, str], ...] = ()  # patterns that make names torchvision's
+    numbered: bool = False  # whether torchvision numbers the layers that have names here
+    renames: tuple[tuple[str, str], ...] = ()  # patterns, and what torchvision has in their places
 
     def all_outputs(self, x: Tensor) -> tuple[Tensor, ...]:
         """The outputs, and after them those of auxiliary heads."""
@@ -72,6 +74,24 @@ class Network(nn.Module):
     def stages(self) -> list[nn.Module]:
         """The parts of `features` that hold weights, in order."""
         return [part for part in self.features.children() if any(True for _ in part.parameters())]
+
+    def torchvision_names(self) -> dict[str, str]:
+        """The names of all parameters and buffers, and what torchvision calls them."""
+        names = {name: name for name in self.state_dict()}
+        for old, new in (*(self._numbers() if self.numbered else ()), *self.renames):
+            names = {ours: re.sub(old, new, theirs) for ours, theirs in names.items()}
+        return names
+
+    def _numbers(self) -> Iterator[tuple[str, str]]:
+        """Layers by their places among the features, or, from flattening on, in the classifier."""
+        part, place = "features", 0
+        for name, _ in self.features.named_children():
+            if name == "flatten":
+                part, place = "classifier", 0
+            else:
+                yield rf"^features\.{name}\.", f"{part}.{place}."
+                place += 1
+        yield r"^head\.(?=weight|bias)", f"classifier.{place}."
 
 
 class Trunk(Network):
@@ -96,6 +116,7 @@ class Architecture(BaseEstimator, ABC):
     """
 
     names: ClassVar[dict[str, dict[str, Any]]] = {}
+    numbered: ClassVar[bool] = False
     renames: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     @abstractmethod
@@ -143,7 +164,7 @@ class Architecture(BaseEstimator, ABC):
                 f"Got {_described(input_shape)} instead."
             ) from None
         network = self._network(input_shape, n_outputs)
-        network.renames = self.renames
+        network.numbered, network.renames = self.numbered, self.renames
         return network
 
     def _check(self, input_shape: tuple[int, ...]) -> None:
@@ -152,21 +173,26 @@ class Architecture(BaseEstimator, ABC):
             output_shape(self._network(input_shape, 1), input_shape)
 
     def _smallest(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The smallest square image (or signal) of as many channels that the network takes."""
+        """The smallest square image (or signal) of as many channels that the network takes.
+
+        Where a square would get another stem than the image, the smallest longer one that does.
+        """
         channels, *sides = input_shape
 
-        def shape(side: int) -> tuple[int, ...]:
-            return (channels, *[side] * len(sides))
-
-        def takes(side: int) -> bool:
+        def takes(shape: tuple[int, ...]) -> bool:
             try:
-                self._check(shape(side))
+                self._check(shape)
             except TooSmallError:
                 return False
             return True
 
-        enough = next(filter(takes, SIDES))
-        return shape(bisect_left(range(enough), True, lo=1, key=takes))
+        def longer(side: int) -> tuple[int, ...]:
+            return (channels, *(max(side, given) for given in sides))
+
+        enough = next(side for side in SIDES if takes(longer(side)))
+        least = bisect_left(range(enough), True, lo=1, key=lambda side: takes(longer(side)))
+        square = (channels, *[least] * len(sides))
+        return square if takes(square) else longer(least)
 
 
 def output_shape(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, ...]:

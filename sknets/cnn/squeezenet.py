@@ -147,6 +147,9 @@ class SqueezeNet(Architecture):
         f"squeezenet{version.replace('.', '_')}": {"version": version} for version in VERSIONS
     }
 
+    numbered: ClassVar[bool] = True
+    renames: ClassVar[tuple[tuple[str, str], ...]] = ((r"^head\.conv\.", "classifier.1."),)
+
     def _network(self, input_shape: tuple[int, ...], n_outputs: int) -> SqueezeNetwork:
         layer = DIMENSIONS[len(input_shape) - 1]
         n, kernel, pooled = VERSIONS[self.version]

@@ -6,7 +6,6 @@ Weights are matched by name, or else by their places in the network, so that nam
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -74,7 +73,7 @@ def load_weights(network: Network, weights: Any, head: bool = True) -> list[str]
     ours, found = network.state_dict(), _state_dict(weights)
     last = _names_within(network, network.heads)
     taken: dict[str, Tensor] = {}
-    for name, (their_name, value) in _matched(ours, found, network.renames).items():
+    for name, (their_name, value) in _matched(network, found).items():
         if ours[name].shape == value.shape:
             if head or name not in last:
                 taken[name] = value
@@ -113,17 +112,16 @@ class Found(NamedTuple):
     ordered: bool
 
 
-def _matched(
-    ours: Mapping[str, Tensor], found: Found, renames: tuple[tuple[str, str], ...]
-) -> dict[str, tuple[str, Tensor]]:
+def _matched(network: Network, found: Found) -> dict[str, tuple[str, Tensor]]:
     """What there is for each of our names: by the same name, by torchvision's, or by the place."""
+    translated = network.torchvision_names()
+    ours = list(translated)
     needed = [name for name in ours if not name.endswith(COUNTER)]
-    for patterns in ((), renames):
-        theirs = {name: _renamed(name, patterns) for name in ours}
+    for theirs in ({name: name for name in ours}, translated):
         if all(theirs[name] in found.state for name in needed):
             return {n: (t, found.state[t]) for n, t in theirs.items() if t in found.state}
     if not found.ordered:
-        missing = next(_renamed(name, renames) for name in needed)
+        missing = next(translated[n] for n in needed if translated[n] not in found.state)
         raise ValueError(
             "The file keeps no order, and its names are neither the network's own nor "
             f"torchvision's: there is no {missing!r}."
@@ -132,19 +130,13 @@ def _matched(
     if len(ours) != len(given):
         given = {name: value for name, value in given.items() if not name.endswith(COUNTER)}
     else:
-        needed = list(ours)
+        needed = ours
     if len(needed) != len(given):
         raise ValueError(
             f"The weights are those of another network: they are {len(given)} arrays, and the "
             f"network has {len(needed)}."
         )
     return dict(zip(needed, given.items(), strict=True))
-
-
-def _renamed(name: str, patterns: tuple[tuple[str, str], ...]) -> str:
-    for pattern, replacement in patterns:
-        name = re.sub(pattern, replacement, name)
-    return name
 
 
 def _state_dict(weights: Any) -> Found:

@@ -71,6 +71,8 @@ class VGG(Architecture):
         **{f"vgg{depth}_bn": {"depth": depth, "batch_norm": True} for depth in STAGES},
     }
 
+    numbered: ClassVar[bool] = True
+
     def _network(self, input_shape: tuple[int, ...], n_outputs: int) -> Trunk:
         layer = DIMENSIONS[len(input_shape) - 1]
         layers: OrderedDict[str, nn.Module] = OrderedDict()

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
+from safetensors.torch import save_file
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 
 import sknets
-from sknets.cnn import CNNClassifier, CNNRegressor, ConvNet, load_weights
+from sknets.cnn import CNNClassifier, CNNRegressor, ConvNet, get_architecture, load_weights
+from tests.cnn.reference import weights as reference_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # few epochs on purpose
 
@@ -147,3 +149,51 @@ def test_the_rate_holds_in_later_calls(source):
     clf = started(source, target=y + 1, rows=slice(None), weights_rate=0.0)
     clf.set_params(learning_rate_init=0.01).partial_fit(X, y + 1)
     assert same(clf, source) == all_names(clf) - {"head.weight", "head.bias"}
+
+
+# What torchvision calls some of the arrays of its networks, by their places in its state dicts.
+TORCHVISION = {
+    "alexnet": {0: "features.0.weight", 2: "features.3.weight", 9: "features.10.bias"}
+    | {10: "classifier.1.weight", 12: "classifier.4.weight", -1: "classifier.6.bias"},
+    "vgg11_bn": {0: "features.0.weight", 2: "features.1.weight", 7: "features.4.weight"}
+    | {-6: "classifier.0.weight", -4: "classifier.3.weight", -1: "classifier.6.bias"},
+    "googlenet": {0: "conv1.conv.weight", 1: "conv1.bn.weight", 6: "conv2.conv.weight"}
+    | {12: "conv3.conv.weight", 18: "inception3a.branch1.conv.weight"}
+    | {24: "inception3a.branch2.0.conv.weight", 48: "inception3a.branch4.1.conv.weight"}
+    | {-12: "aux2.conv.conv.weight", -6: "aux2.fc1.weight", -3: "aux2.fc2.bias", -1: "fc.bias"},
+    "resnet18": {0: "conv1.weight", 1: "bn1.weight", 6: "layer1.0.conv1.weight", -1: "fc.bias"},
+    "resnet50": {18: "layer1.0.conv3.weight", 24: "layer1.0.downsample.0.weight"}
+    | {25: "layer1.0.downsample.1.weight"},
+    "densenet121": {0: "features.conv0.weight", 6: "features.denseblock1.denselayer1.norm1.weight"}
+    | {11: "features.denseblock1.denselayer1.conv1.weight", -2: "classifier.weight"},
+    "squeezenet1_0": {0: "features.0.weight", 2: "features.3.squeeze.weight"}
+    | {4: "features.3.expand1x1.weight", -1: "classifier.1.bias"},
+    "squeezenet1_1": {2: "features.3.squeeze.weight", 14: "features.6.squeeze.weight"},
+}
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_names_are_translated_into_torchvisions(name):
+    with torch.device("meta"):
+        names = list(get_architecture(name).build((3, 224, 224), 1000).torchvision_names().values())
+    assert {place: names[place] for place in TORCHVISION[name]} == TORCHVISION[name]
+    assert len(set(names)) == len(names)
+
+
+def test_files_without_order_are_read_by_torchvisions_names(tmp_path):
+    with torch.device("meta"):
+        ours = get_architecture("squeezenet1_1").build((3, 32, 32), 10)
+    ours.load_state_dict(reference_weights(ours), assign=True)
+    theirs = {ours.torchvision_names()[name]: t for name, t in ours.state_dict().items()}
+    save_file(theirs, tmp_path / "net.safetensors")
+    with torch.device("meta"):
+        loaded = get_architecture("squeezenet1_1").build((3, 32, 32), 3)
+    loaded.to_empty(device="cpu")
+    taken = load_weights(loaded, tmp_path / "net.safetensors")
+    assert set(taken) == {name for name in ours.state_dict() if not name.startswith("head")}
+    for name in taken:
+        assert_array_equal(loaded.state_dict()[name], ours.state_dict()[name])
+    renamed = {f"x{i}": t for i, t in enumerate(theirs.values())}
+    save_file(renamed, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=r"keeps no order, .* there is no 'features.0.weight'"):
+        load_weights(loaded, tmp_path / "other.safetensors")

@@ -50,7 +50,9 @@ clean:  ## remove what was built; the environment stays
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# One stamp per extra of pyproject.toml; the versions, torch's too, come from constraints.txt.
+# One stamp per extra of pyproject.toml; the versions, torch's too, come from constraints.txt. The
+# tests hold networks against pytorchcv's, without what else it asks for.
 $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install -c constraints.txt -e '.[$*]'
+	$(if $(filter test,$*),$(BIN)/python -m pip install --no-deps -c constraints.txt pytorchcv)
 	@touch $@

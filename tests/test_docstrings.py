@@ -13,6 +13,7 @@ validate = pytest.importorskip("numpydoc.validate", reason="numpydoc is in the t
 
 PUBLIC_MODULES = (
     "sknets",
+    "sknets.cnn",
     "sknets.datasets",
     "sknets.inspection",
     "sknets.model_selection",

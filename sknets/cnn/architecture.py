@@ -113,6 +113,16 @@ class Architecture(BaseEstimator, ABC):
     ----------
     names : dict of dict
         The networks that a name finds, as parameters.
+
+    See Also
+    --------
+    ConvNet : The one that can be any.
+
+    Examples
+    --------
+    >>> from sknets.cnn import Architecture, get_architecture
+    >>> isinstance(get_architecture("resnet18"), Architecture)
+    True
     """
 
     names: ClassVar[dict[str, dict[str, Any]]] = {}
@@ -246,6 +256,10 @@ def get_architecture(name: str) -> Architecture:
     ValueError
         If there is none of the name; the message suggests those that resemble it.
 
+    See Also
+    --------
+    list_architectures : The names.
+
     Examples
     --------
     >>> from sknets.cnn import get_architecture
@@ -269,6 +283,10 @@ def list_architectures() -> list[str]:
     -------
     names : list of str
         In alphabetical order.
+
+    See Also
+    --------
+    get_architecture : The description of a name.
 
     Examples
     --------

@@ -46,6 +46,7 @@ class ConvolutionalNetwork(NetworkTransformer):
         "``ResNet(depth=20)``, whose parameters a search reaches as ``architecture__depth``; a "
         "module of your own, whose weights are where training starts; or a callable (input_shape, "
         "n_outputs) that makes one.",
+        kw_only=False,
     )
     image_shape: Any = param(
         None,

@@ -56,6 +56,10 @@ def load_weights(network: Network, weights: Any, head: bool = True) -> list[str]
     NotFittedError
         If the estimator is not fitted.
 
+    See Also
+    --------
+    CNNClassifier : Takes weights as a parameter.
+
     Examples
     --------
     >>> import torch

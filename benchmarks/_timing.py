@@ -150,7 +150,8 @@ def write_json(path: str | None, results: list[Any]) -> None:
     if path is None:
         return
     rows = [_as_dict(result) for result in results]
-    Path(path).write_text(json.dumps({"environment": environment(), "results": rows}, indent=1))
+    content = {"environment": environment(), "results": rows}
+    Path(path).write_text(json.dumps(content, indent=1, default=repr))  # descriptions, for one
 
 
 def _as_dict(result: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the MNIST results share: choose on a validation split, fit on all 60,000, test once a seed.
+"""What results on images share: choose on a validation split, fit on all, test once a seed.
 
 The last 10,000 training images are the validation split. The test set is read by the final fits
 alone, and each is scored on it once.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import warnings
 from argparse import ArgumentParser
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from statistics import fmean, stdev
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +43,11 @@ class Headline(NamedTuple):
         The others.
     candidates : sequence of dict
         What `chosen` was chosen from.
+    estimator : type
+    load : callable
+        Of the images.
+    toy : dict
+        Parameters of a run at toy size.
     """
 
     name: str
@@ -50,6 +56,9 @@ class Headline(NamedTuple):
     fixed: dict[str, Any]
     chosen: dict[str, Any]
     candidates: Sequence[dict[str, Any]]
+    estimator: type = MLPClassifier
+    load: Callable[..., Any] = load_mnist
+    toy: Mapping[str, Any] = MappingProxyType({"hidden_layer_sizes": (20,)})
 
 
 class Images(NamedTuple):
@@ -71,21 +80,23 @@ class Run(NamedTuple):
 
 
 @cache
-def mnist(subset: str) -> Images:
-    X, y = load_mnist(subset=subset, return_X_y=True)
+def images(load: Callable[..., Any], subset: str) -> Images:
+    X, y = load(subset=subset, return_X_y=True)
     return Images((X / 255).astype(np.float32), y)
 
 
 @cache
-def toy_images(subset: str) -> Images:
+def toy_images(load: Callable[..., Any], subset: str) -> Images:
     X, y = load_digits(return_X_y=True)
     images = Images((X / 16).astype(np.float32), y)
     return images.rows(slice(1500)) if subset == "train" else images.rows(slice(1500, None))
 
 
-def run(settings: dict[str, Any], seed: int, train: Images, held_out: Images) -> Run:
+def run(
+    estimator: type, settings: dict[str, Any], seed: int, train: Images, held_out: Images
+) -> Run:
     """Fit to some images and err on others."""
-    model = MLPClassifier(**settings, n_iter_no_change=np.inf, random_state=seed)
+    model = estimator(**settings, n_iter_no_change=np.inf, random_state=seed)
     start = perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the epochs are prescribed
@@ -117,7 +128,8 @@ def validation_errors(headline: Headline, train: Images, seeds: int) -> list[dic
     table = []
     for candidate in headline.candidates:
         settings = headline.fixed | candidate
-        runs = [run(settings, seed, fitting, validation) for seed in range(seeds)]
+        fit = partial(run, headline.estimator, settings)
+        runs = [fit(seed, fitting, validation) for seed in range(seeds)]
         table.append(summary(settings, runs))
         mark = "  <- chosen" if candidate == headline.chosen else ""
         print(f"  {described(table[-1])}  {candidate}{mark}", flush=True)
@@ -129,7 +141,7 @@ def final_fits(headline: Headline, train: Images, test: Images, seeds: int) -> d
     settings = headline.fixed | headline.chosen
     runs = []
     for seed in range(seeds):
-        runs.append(run(settings, seed, train, test))
+        runs.append(run(headline.estimator, settings, seed, train, test))
         print(f"  seed {seed}: {runs[-1].error:.2f} %, {runs[-1].seconds:.0f} s", flush=True)
     result = summary(settings, runs)
     verdict = "met" if result["error"] <= headline.bar else "MISSED"
@@ -150,10 +162,10 @@ def reproduce(
     json: str | None = None,
 ) -> list[dict[str, Any]]:
     """Print, write and return what a script is asked for."""
-    load, changes = mnist, {"device": device}
+    load, changes = partial(images, headline.load), {"device": device}
     if toy:
-        load, seeds, epochs = toy_images, 1, 2
-        changes["hidden_layer_sizes"] = (20,)
+        load, seeds, epochs = partial(toy_images, headline.load), 1, 2
+        changes |= headline.toy
         headline = headline._replace(candidates=headline.candidates[:2])
     if epochs is not None:
         changes["max_iter"] = epochs

@@ -119,11 +119,15 @@ class LossCurveDisplay:
             Itself.
         """
         pyplot = require("matplotlib.pyplot", extra="plot", feature="LossCurveDisplay.plot")
+        from matplotlib import cbook
+        from matplotlib.lines import Line2D
+
         if ax is None:
             _, ax = pyplot.subplots()
             ax.locator_params(axis="x", integer=True)
         ax.set(xlabel="Epoch", ylabel="Loss")
         self.ax_, self.score_ax_, self.figure_ = ax, _axes_on_top_of(ax), ax.figure
+        kwargs = cbook.normalize_kwargs(kwargs, Line2D)  # c is color, ls linestyle
         self.lines_ = self._draw(ax, self.train_loss, "training loss", kwargs)
         style = {"color": self.lines_[0].get_color(), **kwargs}
         if self.valid_loss is not None:

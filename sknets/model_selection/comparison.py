@@ -294,11 +294,12 @@ class Comparison:
         return row._replace(difference=fmean(differences), p_value=test.p_value)
 
     def _text(self, score: float, sign: str = "") -> str:
-        """Four digits after the point for shares, fewer for scores in the thousands."""
+        """Four digits after the point for shares, more for tiny scores and fewer for large ones."""
         if np.isnan(score):
             return ""
         largest = max((abs(row.mean) for row in self.rows_ if not np.isnan(row.mean)), default=0)
-        decimals = max(0, 4 - int(np.log10(max(largest, 1))))
+        size = np.floor(np.log10(largest)) if largest else 0
+        decimals = int(np.clip(4 - size, 0, 12)) if size > 0 or size < -3 else 4
         return format(score, f"{sign}.{decimals}f")
 
 

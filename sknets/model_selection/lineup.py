@@ -304,7 +304,7 @@ def default_models(
     task : {"classification", "regression"}, default="classification"
         What is predicted.
 
-    names : iterable of str, default=None
+    names : str or iterable of str, default=None
         Models to take. None takes all but one of the SVMs: ``svm``, or beyond 10,000 rows, where it
         would take minutes a fit, ``nystroem_svm``, a linear SVM on 300 components that approximate
         its kernel.
@@ -342,7 +342,9 @@ def default_models(
     >>> models["svm"].fit(X, y).score(X, y) > 0.9
     True
     """
-    names = default_names(X) if names is None else list(names)
+    names = (
+        default_names(X) if names is None else [names] if isinstance(names, str) else list(names)
+    )
     unknown = [name for name in names if name not in LINE_UP]
     if unknown:
         raise ValueError(
@@ -383,6 +385,12 @@ def default_search(models: Mapping[str, BaseEstimator]) -> dict[str, dict[str, A
     ['model__n_neighbors', 'model__p', 'model__weights']
     """
     spaces = {}
+    unknown = [name for name in models if name not in LINE_UP]
+    if unknown:
+        raise ValueError(
+            f"The 'models' parameter of default_search must have names among {', '.join(LINE_UP)}. "
+            f"Got {', '.join(map(str, unknown))} instead."
+        )
     for name, model in models.items():
         params = model.get_params()
         keys = {key: f"{_wrapping(model)}model__{key}" for key in LINE_UP[name].search}

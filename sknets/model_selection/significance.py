@@ -65,6 +65,11 @@ def corrected_t_test(differences: ArrayLike, *, n_train: float, n_test: float) -
     """
     differences = np.asarray(differences, dtype=float)
     k = len(differences)
+    if not (k and n_train > 0 and n_test >= 0):
+        raise ValueError(
+            "corrected_t_test needs differences, n_train > 0 and n_test >= 0. "
+            f"Got {k} difference(s), n_train={n_train}, n_test={n_test}."
+        )
     mean = differences.mean()
     if k < 2:
         return TTest(np.nan, np.nan)

@@ -237,3 +237,10 @@ def test_random_state_chooses_the_weights_to_check():
     assert error(5) == error(5)
     assert len({error(seed) for seed in range(5)}) > 1
     assert error(np.random.RandomState(0)) < 1
+
+
+def test_curves_take_matplotlibs_short_names():
+    clf = MLPClassifier(5, max_iter=2, random_state=0).fit(X_iris, y_iris)
+    display = LossCurveDisplay.from_estimator(clf, c="k", ls=":")
+    assert {line.get_color() for line in display.lines_} == {"k"}
+    assert {line.get_linestyle() for line in display.lines_} == {":"}

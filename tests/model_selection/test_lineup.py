@@ -133,3 +133,12 @@ def test_smooth_clip_leaves_the_middle_and_bounds_the_rest():
     np.testing.assert_allclose(
         smooth_clip(np.array([0, 0.1, -1e9, 1e9])), [0, 0.1, -3, 3], rtol=1e-3
     )
+
+
+def test_one_model_may_be_named():
+    assert list(default_models(MIXED, names="svm")) == ["svm"]
+
+
+def test_search_of_an_unknown_model_is_an_error():
+    with pytest.raises(ValueError, match=r"must have names among network, .* Got mine instead"):
+        default_search({"mine": None})

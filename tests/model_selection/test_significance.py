@@ -65,3 +65,9 @@ def test_t_test_of_special_cases(differences, expected):
 )
 def test_holm_correction(p_values, expected):
     np.testing.assert_allclose(holm_correction(p_values), expected)
+
+
+@pytest.mark.parametrize(("differences", "n_train"), [([], 80), ([0.1, 0.2], 0)])
+def test_what_cannot_be_tested_is_an_error(differences, n_train):
+    with pytest.raises(ValueError, match="corrected_t_test needs differences"):
+        corrected_t_test(differences, n_train=n_train, n_test=20)

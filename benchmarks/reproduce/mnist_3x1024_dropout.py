@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from benchmarks.reproduce._images import Headline, options, reproduce
+from benchmarks.reproduce._headline import Headline, options, reproduce
 
 # Differs from the paper: batch normalisation, with which the same error takes fewer epochs, and the
 # squared hinge loss (Tang, 2013, "Deep learning using linear support vector machines").

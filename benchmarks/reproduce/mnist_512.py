@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from benchmarks.reproduce._images import Headline, options, reproduce
+from benchmarks.reproduce._headline import Headline, options, reproduce
 
 HEADLINE = Headline(
     "MNIST 784-512-10",

@@ -3,7 +3,7 @@
 from functools import partial
 from itertools import product
 
-from benchmarks.reproduce._images import Headline, options, reproduce
+from benchmarks.reproduce._headline import Headline, options, reproduce
 
 HEADLINE = Headline(
     "MNIST 784-100-10, 5 epochs",

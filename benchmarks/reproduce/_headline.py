@@ -1,7 +1,7 @@
-"""What results on images share: choose on a validation split, fit on all, test once a seed.
+"""What reproduced results share: choose on a validation split, fit on all, test once a seed.
 
-The last 10,000 training images are the validation split. The test set is read by the final fits
-alone, and each is scored on it once.
+Of images the last 10,000 for training are the validation split. The test set is read by the final
+fits alone, and each is scored on it once.
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ class Headline(NamedTuple):
     toy: Mapping[str, Any] = MappingProxyType({"hidden_layer_sizes": (20,)})
 
 
-class Images(NamedTuple):
-    """Pixels from 0 to 1 as rows, and what they show."""
+class Samples(NamedTuple):
+    """Images or series, and their classes."""
 
     X: np.ndarray
     y: np.ndarray
 
-    def rows(self, rows: slice) -> Images:
-        return Images(self.X[rows], self.y[rows])
+    def rows(self, rows: Any) -> Samples:
+        return Samples(self.X[rows], self.y[rows])
 
 
 class Run(NamedTuple):
@@ -80,20 +80,21 @@ class Run(NamedTuple):
 
 
 @cache
-def images(load: Callable[..., Any], subset: str) -> Images:
+def images(load: Callable[..., Any], subset: str) -> Samples:
+    """Pixels from 0 to 1 as rows."""
     X, y = load(subset=subset, return_X_y=True)
-    return Images((X / 255).astype(np.float32), y)
+    return Samples((X / 255).astype(np.float32), y)
 
 
 @cache
-def toy_images(load: Callable[..., Any], subset: str) -> Images:
+def toy_images(load: Callable[..., Any], subset: str) -> Samples:
     X, y = load_digits(return_X_y=True)
-    images = Images((X / 16).astype(np.float32), y)
+    images = Samples((X / 16).astype(np.float32), y)
     return images.rows(slice(1500)) if subset == "train" else images.rows(slice(1500, None))
 
 
 def run(
-    estimator: type, settings: dict[str, Any], seed: int, train: Images, held_out: Images
+    estimator: type, settings: dict[str, Any], seed: int, train: Samples, held_out: Samples
 ) -> Run:
     """Fit to some images and err on others."""
     model = estimator(**settings, n_iter_no_change=np.inf, random_state=seed)
@@ -121,7 +122,7 @@ def described(result: dict[str, Any]) -> str:
     return f"{result['error']:.2f}{spread} % in {result['seconds']:.0f} s a fit"
 
 
-def validation_errors(headline: Headline, train: Images, seeds: int) -> list[dict[str, Any]]:
+def validation_errors(headline: Headline, train: Samples, seeds: int) -> list[dict[str, Any]]:
     """How each candidate errs on the validation split, printed as it comes; the best first."""
     n = min(N_VALIDATION, len(train.y) // 4)
     fitting, validation = train.rows(slice(-n)), train.rows(slice(-n, None))
@@ -136,7 +137,7 @@ def validation_errors(headline: Headline, train: Images, seeds: int) -> list[dic
     return sorted(table, key=lambda row: row["error"])
 
 
-def final_fits(headline: Headline, train: Images, test: Images, seeds: int) -> dict[str, Any]:
+def final_fits(headline: Headline, train: Samples, test: Samples, seeds: int) -> dict[str, Any]:
     """Fits of the chosen settings to all training images, each scored on the test images."""
     settings = headline.fixed | headline.chosen
     runs = []

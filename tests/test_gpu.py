@@ -9,7 +9,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
 
-from sknets import MLPClassifier, MLPRegressor, load, save
+from sknets import CNNClassifier, MLPClassifier, MLPRegressor, load, save
 from sknets._training.optimizers import FULL_BATCH, STOCHASTIC
 
 pytestmark = [
@@ -82,3 +82,28 @@ def test_cuda_leaves_its_random_state_alone():
     before = torch.cuda.get_rng_state()
     MLPClassifier(9, max_iter=3, dropout=0.1, random_state=0, device="cuda").fit(X, y)
     assert_array_equal(np.asarray(torch.cuda.get_rng_state()), np.asarray(before))
+
+
+@pytest.mark.parametrize("architecture", ["convnet", "lenet5", "resnet20", "densenet40_12"])
+def test_convolutions_on_cuda_follow_the_cpu(architecture):
+    settings = dict(image_shape=(8, 8), max_iter=2, precision="float64", random_state=0)
+    cpu = CNNClassifier(architecture, **settings, device="cpu").fit(X, y)
+    cuda = CNNClassifier(architecture, **settings, device="cuda").fit(X, y)
+    assert_allclose(cuda.predict_proba(X), cpu.predict_proba(X), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        dict(precision="bfloat16"),
+        dict(precision="float32"),
+        dict(augment=("translate", "rotate", "scale", "shear", "elastic", "cutout"), max_iter=60),
+        dict(augment="mixup"),
+        dict(tta=("scales", "five_crop")),
+    ],
+)
+def test_images_are_learnt_on_cuda(settings):
+    model = CNNClassifier(image_shape=(8, 8), random_state=0, device="cuda", batch_size=20)
+    model.set_params(**dict(max_iter=30) | settings).fit(X, y)
+    assert model.score(X, y) > 0.8
+    assert_allclose(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))

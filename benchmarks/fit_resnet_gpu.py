@@ -45,7 +45,7 @@ def estimator(X: np.ndarray, y: np.ndarray, name: str, device: str, epochs: int)
         name,
         solver="sgd",
         learning_rate_init=RATE,
-        batch_size=BATCH,
+        batch_size=min(BATCH, len(X)),
         max_iter=epochs,
         n_iter_no_change=np.inf,
         precision="bfloat16",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import joblib
 import numpy as np
+from torch import nn
 
 from sknets import _container
 from sknets._state import to_arrays, to_tensors
@@ -35,13 +37,22 @@ def file_of(path: str | os.PathLike, identity: dict[str, Any]) -> str:
 def fingerprint(name: str, parameters: dict[str, Any], data: Any, start: Any) -> dict[str, Any]:
     """What tells one fit from another: estimator, parameters, data, weights that it starts from."""
     with np.printoptions(threshold=sys.maxsize, floatmode="unique"):  # arrays to the last bit
-        described = {key: repr(value) for key, value in parameters.items()}
+        described = {key: _described(value) for key, value in parameters.items()}
     return {
         "estimator": name,
         "parameters": described,
         "data": joblib.hash(data, coerce_mmap=True),
         "start": joblib.hash(start),
     }
+
+
+def _described(value: Any) -> str:
+    """A parameter in words, and where these leave out its weights, their hash."""
+    module = value if isinstance(value, nn.Module) else getattr(value, "module_", None)
+    weights = module.state_dict() if isinstance(module, nn.Module) else value
+    if not isinstance(weights, Mapping):
+        return repr(value)
+    return f"{value!r} {joblib.hash(to_arrays(dict(weights)))}"
 
 
 def read(path: str | os.PathLike, identity: dict[str, Any]) -> dict[str, Any] | None:

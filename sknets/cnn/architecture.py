@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from functools import partial
 from math import prod
@@ -25,6 +25,8 @@ from sknets._params import check_parameters, estimator
 from sknets.layers import BatchNorm1d, BatchNorm2d
 
 SMALL_IMAGE = 64  # pixels of the longer side up to which an image gets the published small stem
+
+FOLLOWERS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.PReLU)
 
 SIDES = [2**i for i in range(13)]  # among which the search for the smallest input begins
 
@@ -52,6 +54,19 @@ DIMENSIONS = {
 }
 
 
+def stages_of(parts: Iterable[nn.Module]) -> list[list[nn.Module]]:
+    """The parts that hold weights, a normalisation or activation with what it follows."""
+    stages: list[list[nn.Module]] = []
+    for part in parts:
+        if not any(True for _ in part.parameters()):
+            continue
+        if stages and isinstance(part, FOLLOWERS):
+            stages[-1].append(part)
+        else:
+            stages.append([part])
+    return stages
+
+
 class Network(nn.Module):
     """Abstract: from images to `features`, one vector a sample, and by a `head` to outputs."""
 
@@ -71,9 +86,9 @@ class Network(nn.Module):
         return [self.head]
 
     @property
-    def stages(self) -> list[nn.Module]:
+    def stages(self) -> list[list[nn.Module]]:
         """The parts of `features` that hold weights, in order."""
-        return [part for part in self.features.children() if any(True for _ in part.parameters())]
+        return stages_of(self.features.children())
 
     def torchvision_names(self) -> dict[str, str]:
         """The names of all parameters and buffers, and what torchvision calls them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from torch import Tensor, nn
@@ -93,7 +94,7 @@ class ImageNetwork(nn.Module):
     def train_only(self, n_stages: int) -> None:
         """Train the last stages and the head; the rest keeps its weights and statistics."""
         stages = self.network.stages
-        self.frozen = stages[: max(0, len(stages) - n_stages)]
+        self.frozen = [*chain.from_iterable(stages[: max(0, len(stages) - n_stages)])]
         for module in self.frozen:
             module.requires_grad_(False)
         self.train(self.training)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sknets._random import Stream, derived_seed
-from sknets.cnn.architecture import Network, TooSmallError, output_shape
+from sknets.cnn.architecture import Network, TooSmallError, output_shape, stages_of
 
 LINEAR = (nn.Linear, nn.modules.conv._ConvNd)
 
@@ -31,14 +31,10 @@ class OwnNetwork(Network):
         return layers[-1]
 
     @property
-    def stages(self) -> list[nn.Module]:
+    def stages(self) -> list[list[nn.Module]]:
         """The parts of the module that hold weights, without the head."""
         head = self.head
-        return [
-            part
-            for part in self.module.children()
-            if part is not head and any(True for _ in part.parameters())
-        ]
+        return stages_of(part for part in self.module.children() if part is not head)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.module(x)

@@ -283,6 +283,22 @@ def test_arrays_among_the_parameters_differ_by_their_last_bit(n):
     assert found[0] == found[1] != found[2]
 
 
+@pytest.mark.parametrize("kind", ["module", "state dict", "estimator"])
+def test_weights_among_the_parameters_count(kind):
+    def parameters(seed):
+        fitted = MLPClassifier(3, max_iter=1, random_state=seed).fit(X, y)
+        fitted.set_params(random_state=0)  # what was learnt differs, no more
+        module = fitted.module_
+        weights = {"module": module, "state dict": module.state_dict(), "estimator": fitted}
+        return {"weights": weights[kind]}
+
+    one, again, other = (
+        checkpoint.fingerprint("CNNClassifier", parameters(seed), [], None) for seed in (0, 0, 1)
+    )
+    assert one == again
+    assert one != other
+
+
 def test_checkpoint_of_another_estimator_is_an_error(path):
     killed(path, 3)
     settings = {"batch_size": 16, "max_iter": 8, "random_state": 0, "checkpoint": path}

@@ -134,6 +134,15 @@ def test_only_the_last_stages_are_trained(trainable, moved):
     assert {name.removeprefix("features.").split(".")[0] for name in changed} == moved
 
 
+def test_a_normalisation_belongs_to_the_convolution_before_it():
+    description = ConvNet(channels=((4, 4), 8), batch_norm=True, dense=())
+    with torch.device("meta"):
+        network = description.build((1, 8, 8), 10)
+    names = {id(part): name for name, part in network.features.named_children()}
+    found = [[names[id(part)] for part in stage] for stage in network.stages]
+    assert found == [["conv1_1", "norm1_1"], ["conv1_2", "norm1_2"], ["conv2_1", "norm2_1"]]
+
+
 def test_all_is_as_many_stages_as_there_are():
     whole, counted = (CNNClassifier(**SMALL | dict(trainable=n)).fit(X, y) for n in ("all", 99))
     assert_array_equal(whole.predict_proba(X), counted.predict_proba(X))

@@ -171,7 +171,7 @@ class Architecture(BaseEstimator, ABC):
         Returns
         -------
         network : torch.nn.Module
-            From (n, *input_shape) to (n, n_outputs), with `features` and `head`.
+            From ``(n, *input_shape)`` to (n, n_outputs), with `features` and `head`.
 
         Raises
         ------

@@ -75,7 +75,7 @@ class FCN(Architecture):
         return list(zip(self.channels, self.kernel_size, strict=True))
 
     def recipe(self) -> dict[str, Any]:
-        """Training as in [2]_: Adam for 2000 epochs, its rate halved when the loss stalls for 50.
+        """Training as in the review: Adam for 2000 epochs, its rate halved when the loss stalls.
 
         Returns
         -------

@@ -138,9 +138,10 @@ class ResNet(ResidualArchitecture):
     def recipe(self) -> dict[str, Any]:
         """Training as in the papers, at a learning rate that is lowered tenfold twice.
 
-        For ImageNet after 30 and 60 of 90 epochs, as in [2]_, where [1]_ lowers it when the error
-        stalls. On CIFAR the papers lower it after a half and three quarters of 164 epochs (of 500
-        with stochastic depth); steps of equal length meet the second of these.
+        For ImageNet after 30 and 60 of 90 epochs, as for pre-activated networks, where the first
+        paper lowers it when the error stalls. On CIFAR the papers lower it after a half and three
+        quarters of 164 epochs (of 500 with stochastic depth); steps of equal length meet the second
+        of these.
 
         Returns
         -------

@@ -49,6 +49,24 @@ class Dropout(RandomLayer):
         return f"p={self.p}"
 
 
+class GaussianNoise(RandomLayer):
+    """Adds Gaussian noise in training, and nothing in prediction (Rasmus et al., 2015)."""
+
+    def __init__(self, std: float) -> None:
+        super().__init__()
+        self.std = std
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.std == 0:
+            return x
+        if x.layout != torch.strided:
+            x = x.to_dense()
+        return x + torch.empty_like(x).normal_(std=self.std, generator=self.generator)
+
+    def extra_repr(self) -> str:
+        return f"std={self.std}"
+
+
 class _LoneSample(nn.modules.batchnorm._BatchNorm):
     """Abstract: normalises one value a channel, which has no variance, as in prediction."""
 

@@ -35,7 +35,9 @@ from sknets.layers import (
     INITIALIZERS,
     BatchNorm1d,
     Dropout,
+    GaussianNoise,
     Maxout,
+    RandomLayer,
     initialise,
 )
 
@@ -51,6 +53,8 @@ class MLP(nn.Module):
         One of `ACTIVATIONS`, or "maxout".
     input_dropout, dropout : float
         Share of inputs and of hidden units that are silenced in training.
+    noise_std : float
+        Standard deviation of the noise on inputs and before each activation in training.
     batch_norm : bool
         Whether to normalise before each activation (Ioffe and Szegedy, 2015).
     maxout_pieces : int
@@ -66,6 +70,7 @@ class MLP(nn.Module):
         activation: str = "relu",
         input_dropout: float = 0.0,
         dropout: float = 0.0,
+        noise_std: float = 0.0,
         batch_norm: bool = False,
         maxout_pieces: int = 2,
     ) -> None:
@@ -75,10 +80,14 @@ class MLP(nn.Module):
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         if input_dropout:
             layers["input_dropout"] = Dropout(input_dropout)
+        if noise_std:
+            layers["input_noise"] = GaussianNoise(noise_std)
         for i, (fan_in, fan_out) in enumerate(pairwise(sizes), start=1):
             layers[f"linear{i}"] = nn.Linear(fan_in, fan_out * pieces)
             if batch_norm:
                 layers[f"norm{i}"] = BatchNorm1d(fan_out * pieces)
+            if noise_std:
+                layers[f"noise{i}"] = GaussianNoise(noise_std)
             maxout = activation == "maxout"
             layers[f"{activation}{i}"] = Maxout(pieces) if maxout else ACTIVATIONS[activation]()
             if dropout:
@@ -90,10 +99,10 @@ class MLP(nn.Module):
         return self.head(self.features(x))
 
     def before(self, i: int) -> nn.Sequential:
-        """What comes before the `i`-th hidden layer, counted from 1, dropout left out."""
+        """What comes before the `i`-th hidden layer, counted from 1, but for what is random."""
         names = list(self.features._modules)
         layers = list(self.features)[: names.index(f"linear{i}")]
-        return nn.Sequential(*(layer for layer in layers if not isinstance(layer, Dropout)))
+        return nn.Sequential(*(layer for layer in layers if not isinstance(layer, RandomLayer)))
 
     def take_layer(self, i: int, shallow: MLP) -> None:
         """Copy the hidden layer of a shallow network to the `i`-th place, and its output layer."""
@@ -246,6 +255,12 @@ class MultilayerPerceptron(NetworkTransformer):
         Interval(Real, 0, 1, closed="left"),
         "Share of hidden units silenced at each training step (inverted dropout).",
     )
+    noise_std: float = param(
+        0.0,
+        Interval(Real, 0, None, closed="left"),
+        "Standard deviation of the Gaussian noise added in training to the inputs and to what each "
+        "hidden activation takes, normalised before with batch_norm=True.",
+    )
     batch_norm: bool = param(
         False, "boolean", "Whether to normalise each hidden layer over the batch."
     )
@@ -287,6 +302,7 @@ class MultilayerPerceptron(NetworkTransformer):
         "activation",
         "input_dropout",
         "dropout",
+        "noise_std",
         "batch_norm",
         "maxout_pieces",
     )
@@ -310,11 +326,10 @@ class MultilayerPerceptron(NetworkTransformer):
             )
         if any(size <= 0 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {list(sizes)}.")
-        if self._full_batch and (self.dropout or self.input_dropout):
-            raise ValueError(
-                f"dropout needs a stochastic solver, got solver={self.solver!r} with "
-                f"dropout={self.dropout} and input_dropout={self.input_dropout}."
-            )
+        random = {name: getattr(self, name) for name in ("dropout", "input_dropout", "noise_std")}
+        if self._full_batch and any(random.values()):
+            given = ", ".join(f"{name}={value}" for name, value in random.items() if value)
+            raise ValueError(f"{given} needs a stochastic solver, got solver={self.solver!r}.")
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> MLP:
         return self._network(input_shape[0], self._hidden_layer_sizes(), n_outputs)
@@ -327,6 +342,7 @@ class MultilayerPerceptron(NetworkTransformer):
             activation=self.activation,
             input_dropout=self.input_dropout,
             dropout=self.dropout,
+            noise_std=self.noise_std,
             batch_norm=self.batch_norm,
             maxout_pieces=self.maxout_pieces,
         )

@@ -10,7 +10,15 @@ from scipy import stats
 from scipy.special import erf, expit
 from torch import nn
 
-from sknets.layers import ACTIVATIONS, INITIALIZERS, BatchNorm1d, Dropout, Maxout, initialise
+from sknets.layers import (
+    ACTIVATIONS,
+    INITIALIZERS,
+    BatchNorm1d,
+    Dropout,
+    GaussianNoise,
+    Maxout,
+    initialise,
+)
 from sknets.mlp import MLP
 
 GRID = torch.linspace(-4, 4, 81, dtype=torch.float64)
@@ -277,9 +285,29 @@ def test_mlp_of_no_hidden_layer_is_linear():
     assert len(module.linear_layers) == 1
 
 
+def test_noise_is_added_in_training_alone():
+    layer, x = GaussianNoise(0.5), torch.ones(1000, 100)
+    layer.generator = seeded()
+    added = layer(x) - x
+    assert abs(added.mean()) < 0.01
+    assert abs(added.std() - 0.5) < 0.01
+    assert layer.eval()(x) is x
+    assert repr(layer) == "GaussianNoise(std=0.5)"
+
+
+def test_noise_makes_sparse_rows_dense():
+    layer, dense = GaussianNoise(0.5), torch.eye(4)
+    layer.generator = seeded()
+    noisy = layer(dense)
+    layer.generator = seeded()
+    torch.testing.assert_close(layer(dense.to_sparse()), noisy, rtol=0, atol=0)
+
+
 def test_layers_stand_in_the_order_of_their_papers():
-    module = mlp((5, (4,), 2), input_dropout=0.1, dropout=0.2, batch_norm=True)
-    names = list(module.features._modules)
-    assert names == ["input_dropout", "linear1", "norm1", "relu1", "dropout1"]
+    settings = dict(input_dropout=0.1, dropout=0.2, noise_std=0.3, batch_norm=True)
+    module = mlp((5, (4,), 2), **settings)
+    hidden = ["linear1", "norm1", "noise1", "relu1", "dropout1"]
+    assert list(module.features._modules) == ["input_dropout", "input_noise", *hidden]
+    assert module.features.noise1.std == 0.3
     assert module.features.input_dropout.p == 0.1
     assert module.features.dropout1.p == 0.2

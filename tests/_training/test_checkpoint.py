@@ -41,6 +41,7 @@ VARIANTS = {
     "torch's class": {"solver": torch.optim.Adamax},
     "one_cycle, warm-up": {"learning_rate": "one_cycle", "warmup": 2},
     "dropout": {"dropout": 0.5, "input_dropout": 0.2},
+    "noise": {"noise_std": 0.3},
     "batch norm": {"batch_norm": True},
     "polyak": {"averaging": "polyak", "batch_norm": True},
     "ema": {"averaging": "ema"},

@@ -544,7 +544,7 @@ def test_clipped_batch_size_warns_at_the_callers_line():
 # -- dropout
 
 
-@pytest.mark.parametrize("where", ["dropout", "input_dropout"])
+@pytest.mark.parametrize("where", ["dropout", "input_dropout", "noise_std"])
 def test_dropout_changes_training_but_not_prediction(where):
     net = classifier(**{where: 0.5}).fit(X, y)
     assert_array_equal(net.predict_proba(X), net.predict_proba(X))
@@ -569,6 +569,6 @@ def test_dropout_draws_new_masks_at_every_step_and_the_same_at_every_fit():
 
 @pytest.mark.parametrize("solver", ["lbfgs", "bfgs", "cg", "newton-cg"])
 def test_dropout_with_full_batch_solver_is_refused(solver):
-    for settings in ({"dropout": 0.5}, {"input_dropout": 0.5}):
-        with pytest.raises(ValueError, match="dropout needs a stochastic solver, got solver="):
+    for settings in ({"dropout": 0.5}, {"input_dropout": 0.5}, {"noise_std": 0.5}):
+        with pytest.raises(ValueError, match=r"=0\.5 needs a stochastic solver, got solver="):
             MLPClassifier(solver=solver, **settings).fit(X, y)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sknets._data import ConvertedRows, is_converted
-from sknets.preprocessing.layout import as_floats
+from sknets.preprocessing.layout import as_floats, channels_last
 
 # `signal` -> the forms of one sample, by their number of axes (the channels may be last)
 FORMS = {
@@ -42,7 +42,7 @@ class Images(nn.Module):
         if self.channels_last:
             return x.movedim(-1, 1)
         # On most devices convolutions are fastest where the channels of a pixel are neighbours.
-        return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+        return channels_last(x)
 
     def extra_repr(self) -> str:
         return f"shape={self.stored}, channels_last={self.channels_last}"

@@ -17,6 +17,7 @@ from sknets.cnn.views import View, centre
 from sknets.layers import RandomLayer
 from sknets.preprocessing import AugmentedBatch
 from sknets.preprocessing.augmentation import Chain
+from sknets.preprocessing.layout import channels_last
 
 
 class Augment(RandomLayer):
@@ -64,7 +65,9 @@ class ImageNetwork(nn.Module):
     def seen(self, x: Tensor, view: View | None = None) -> Tensor:
         """The images as the network is shown them without augmentation."""
         images = self.images(x)
-        return centre(images, self.shape[1:]) if view is None else view(images)
+        if view is None:
+            return centre(images, self.shape[1:])
+        return channels_last(view(images))
 
     def augmented(self, x: Tensor) -> AugmentedBatch:
         """The images as training shows them."""

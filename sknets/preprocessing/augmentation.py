@@ -39,7 +39,13 @@ from sknets.preprocessing.geometric import (
     Translate,
 )
 from sknets.preprocessing.images import ImageTransformer
-from sknets.preprocessing.layout import Layout, as_floats, checked_rows, sample_shape
+from sknets.preprocessing.layout import (
+    Layout,
+    as_floats,
+    channels_last,
+    checked_rows,
+    sample_shape,
+)
 from sknets.preprocessing.pixelwise import ColorJitter, Cutout, Mixup, PCAJitter
 
 SLICE = 512  # images that `augmented` works on at a time
@@ -217,7 +223,7 @@ class Chain:
             else:
                 raise ValueError("Samples can be mixed once. Got two augmentations that mix them.")
         if x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last):
-            return batch._replace(x=batch.x.contiguous(memory_format=torch.channels_last))
+            return batch._replace(x=channels_last(batch.x))
         return batch
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.utils import check_array
+from torch import Tensor
 
 from sknets._params import InvalidParameterError
 
@@ -66,6 +67,18 @@ def image_shape_of(stored: tuple[int, ...], channels_last: bool, signal: bool) -
     if len(stored) == (1 if signal else 2) or len(stored) == 1:
         return (1, *stored)
     return (stored[-1], *stored[:-1]) if channels_last else stored
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """Images whose channels lie side by side in memory, signals as they are.
+
+    Of one channel too, whose steps in memory torch leaves as they come: convolutions and pooling go
+    by them, and take half as long again where they are the others.
+    """
+    if images.ndim != 4:
+        return images
+    rows = images.movedim(1, -1)
+    return rows.flatten(1).unflatten(1, rows.shape[1:]).movedim(-1, 1)
 
 
 def sample_shape(X: Any) -> tuple[int, ...] | None:

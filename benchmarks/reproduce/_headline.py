@@ -166,8 +166,10 @@ def reproduce(
     load, changes = partial(images, headline.load), {"device": device}
     if toy:
         load, seeds, epochs = partial(toy_images, headline.load), 1, 2
-        changes |= headline.toy
-        headline = headline._replace(candidates=headline.candidates[:2])
+        headline = headline._replace(
+            chosen=headline.chosen | headline.toy,
+            candidates=[{**each, **headline.toy} for each in headline.candidates[:2]],
+        )
     if epochs is not None:
         changes["max_iter"] = epochs
     headline = headline._replace(fixed=headline.fixed | changes)

@@ -10,6 +10,7 @@ import argparse
 import importlib
 import shlex
 import sys
+import tempfile
 import time
 import warnings
 from collections import defaultdict
@@ -100,7 +101,9 @@ COMPARE_ARGUMENTS: dict[str, dict[str, dict[str, Any]]] = {
             default="auto", metavar="CHARACTER", help="between fields: auto, tab, space, ',', ..."
         ),
         "--encoding": dict(default="utf-8", help="of the text (default: utf-8)"),
-        "--drop": dict(type=_names, default=[], metavar="COLUMNS", help="leave out, as in a,b,c"),
+        "--drop": dict(
+            type=_names, default=[], metavar="COLUMNS", help="leave out, as in a,b,c or =-2,-1"
+        ),
         "--task": dict(
             choices=["auto", "classification", "regression"],
             default="auto",
@@ -302,7 +305,8 @@ def _folder(args: argparse.Namespace, table: Table) -> Path:
     folder = args.out or Path(f"sknets-compare-{table.name.split('.')[0]}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "comparison.csv").touch()
+        with tempfile.TemporaryFile(dir=folder):  # it can be written to, and nothing is left there
+            pass
     except OSError as error:
         raise UsageError(f"--out must be a folder that can be written to: {error}") from error
     return folder

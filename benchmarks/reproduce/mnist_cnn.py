@@ -16,10 +16,11 @@ HEADLINE = Headline(
     bar=0.5,
     seeds=3,
     fixed=dict(image_shape=(28, 28), learning_rate="one_cycle", label_smoothing=0.1),
-    chosen=dict(architecture=DEEPER, learning_rate_init=0.01, batch_size=128, max_iter=5),
+    chosen=dict(architecture=FIVES, learning_rate_init=0.01, batch_size=128, max_iter=16),
     candidates=[
         dict(architecture=DEEPER, learning_rate_init=0.01, batch_size=128, max_iter=5),
         dict(architecture=FIVES, learning_rate_init=0.01, batch_size=128, max_iter=10),
+        dict(architecture=FIVES, learning_rate_init=0.01, batch_size=128, max_iter=16),
     ],
     estimator=CNNClassifier,
     toy={"image_shape": (8, 8), "architecture": ConvNet(channels=(4, 4))},

@@ -17,6 +17,7 @@ HEADLINE = Headline(
     seeds=3,
     fixed=dict(image_shape=(28, 28), learning_rate="one_cycle", label_smoothing=0.1),
     chosen=dict(architecture=FIVES, learning_rate_init=0.01, batch_size=128, max_iter=16),
+    # Validation errors of one seed: the last two 0.50 %.
     candidates=[
         dict(architecture=DEEPER, learning_rate_init=0.01, batch_size=128, max_iter=5),
         dict(architecture=FIVES, learning_rate_init=0.01, batch_size=128, max_iter=10),

@@ -19,6 +19,17 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 
+@contextmanager
+def watched(module: nn.Module) -> Iterator[list[Any]]:
+    """What a layer makes of each of its inputs while this lasts."""
+    made: list[Any] = []
+    hook = module.register_forward_hook(lambda *call: made.append(call[-1]))
+    try:
+        yield made
+    finally:
+        hook.remove()
+
+
 class Field(NamedTuple):
     """What a value sees of the input along an axis: how many values of it, and where they are."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sknets._data import Batch
-from sknets._measure import Work, work_of
+from sknets._measure import Work, watched, work_of
 from sknets._training.steps import AutogradStep, StepResult, weighted_mean
 from sknets.cnn.architecture import Network
 from sknets.cnn.images import Images
@@ -80,14 +80,9 @@ class ImageNetwork(nn.Module):
         images = self.seen(x)
         if layer is None:
             return self.network.features(images)
-        found: list[Tensor] = []
-        module = self.network.get_submodule(layer)
-        hook = module.register_forward_hook(lambda *call: found.append(call[-1]))
-        try:
+        with watched(self.network.get_submodule(layer)) as made:
             self.network(images)
-        finally:
-            hook.remove()
-        return found[-1].flatten(1)
+        return made[-1].flatten(1)
 
     @cached_property
     def work(self) -> Work:

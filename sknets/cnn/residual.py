@@ -5,6 +5,7 @@ ResNets, their pre-activated, wide and grouped kin and those of stochastic depth
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator
 from functools import partial
@@ -108,9 +109,9 @@ class ResidualArchitecture(Architecture):
         (r"^head\.", "fc."),
     )
 
+    @abstractmethod
     def _design(self, input_shape: tuple[int, ...]) -> Design:
         """The structure for inputs of a shape."""
-        raise NotImplementedError
 
     def _network(self, input_shape: tuple[int, ...], n_outputs: int) -> Trunk:
         design = self._design(input_shape)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sknets._data import as_array
 from sknets._params import InvalidParameterError
+from sknets._targets import Binary, Multiclass
 from sknets.base.training_set import input_tensor
 from sknets.inspection._fitted import having
 from sknets.inspection.images import as_images
@@ -44,26 +45,45 @@ class Probe(NamedTuple):
         first = next(fitted.module_.parameters())
         return cls(fitted, X, input_tensor(rows[:], first.dtype, first.device))
 
+    @property
+    def classes(self) -> np.ndarray | None:
+        """The classes that a classifier of a single target chooses from; None of others."""
+        if not is_classifier(self.estimator):
+            return None
+        targets = self.estimator._targets
+        return targets.classes if isinstance(targets, (Binary, Multiclass)) else None
+
     def scores(self, x: Tensor) -> Tensor:
         """Raw outputs with a column for each class, also where there are two: (n, n_outputs)."""
         raw = self.estimator.module_(x)
-        binary = is_classifier(self.estimator) and raw.shape[1] == 1
+        binary = self.classes is not None and raw.shape[1] == 1
         return torch.cat([-raw, raw], 1) if binary else raw
 
     def columns(self, y: Any, owner: str) -> Tensor:
-        """The column of each sample's score: of its class, or of the highest where y is None."""
+        """The column of each sample's score: of what y says, or the highest where y is None."""
+        with torch.no_grad():
+            scores = self.scores(self.x)
         if y is None:
-            with torch.no_grad():
-                return self.scores(self.x).argmax(1)
-        if not is_classifier(self.estimator):
-            return torch.as_tensor(np.broadcast_to(np.asarray(y), len(self.x)).copy())
-        classes, y = np.asarray(self.estimator.classes_), np.asarray(y)
+            return scores.argmax(1)
+        classes, y = self.classes, np.asarray(y)
+        if classes is None:
+            return self._given_columns(y, scores.shape[1], owner)
         if y.shape != (len(self.x),) or not np.isin(y, classes).all():
             raise InvalidParameterError(
                 f"The 'y' parameter of {owner} must be one of the classes {classes} for each of "
                 f"the {len(self.x)} samples. Got {y!r} instead."
             )
         return torch.from_numpy(np.searchsorted(classes, y)).to(self.x.device)
+
+    def _given_columns(self, y: np.ndarray, n_outputs: int, owner: str) -> Tensor:
+        n = len(self.x)
+        shapes, numbers = ((), (n,)), range(n_outputs)
+        if y.dtype.kind not in "iu" or y.shape not in shapes or not np.isin(y, numbers).all():
+            raise InvalidParameterError(
+                f"The 'y' parameter of {owner} must be a column of the {n_outputs} outputs, "
+                f"counted from 0, or one for each of the {n} samples. Got {y!r} instead."
+            )
+        return torch.from_numpy(np.broadcast_to(y, n).astype(np.int64)).to(self.x.device)
 
     def images(self, rows: Tensor | np.ndarray) -> np.ndarray:
         """Rows as images to show: (n, height, width), or (n, height, width, 3)."""

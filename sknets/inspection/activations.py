@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sknets._measure import Layer
+from sknets._measure import Layer, watched
 from sknets._params import Interval, InvalidParameterError, check_values
 from sknets.inspection._probe import Probe, scaled
 from sknets.inspection.images import ImagesDisplay
@@ -33,15 +33,10 @@ def activations(probe: Probe, layer: str | None, owner: str) -> tuple[Layer, Ten
             f"The 'layer' parameter of {owner} must be one of {', '.join(table)}. "
             f"Got {layer!r} instead."
         )
-    found: list[Tensor] = []
-    hook = network.get_submodule(name).register_forward_hook(lambda *call: found.append(call[-1]))
-    try:
-        with torch.inference_mode():
-            for part in probe.x.split(SLICE):
-                probe.estimator.module_(part)
-    finally:
-        hook.remove()
-    return table[name], torch.cat(found).cpu()
+    with watched(network.get_submodule(name)) as made, torch.inference_mode():
+        for part in probe.x.split(SLICE):
+            probe.estimator.module_(part)
+    return table[name], torch.cat(made).cpu()
 
 
 class ActivationMapsDisplay(ImagesDisplay):
@@ -248,9 +243,8 @@ def liked_best(maps: Tensor, n: int) -> list[tuple[int, tuple[int, ...]]]:
 
 def patch_of(image: np.ndarray, layer: Layer, place: tuple[int, ...]) -> np.ndarray:
     """What a unit at a place of a layer sees of an image, with zeros beyond the image."""
-    fields, at = layer.fields, place
     windows = []
-    for field, i in zip(fields, at, strict=True):
+    for field, i in zip(layer.fields, place, strict=True):
         start = round(field.first + i * field.step - (field.size - 1) / 2)
         windows.append((start, start + field.size))
     if len(windows) == 1:  # a signal: all of its channels

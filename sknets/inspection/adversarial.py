@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
-from sklearn.base import is_classifier
 from sklearn.utils import check_array
 from torch import Tensor
 
@@ -81,7 +80,8 @@ def adversarial_examples(
     Returns
     -------
     X_adversarial : ndarray of the shape of `X`
-        The changed inputs.
+        The changed inputs: of the precision of `X`, and where it holds whole numbers of that of
+        the network; those of 8 bits have become shares of 255.
 
     Raises
     ------
@@ -120,15 +120,15 @@ def adversarial_examples(
     values = {"method": method, "epsilon": epsilon, "norm": norm, "max_iter": max_iter}
     check_values(owner, CONSTRAINTS, values)
     probe = Probe.of(estimator, X, owner)
-    kind = getattr(probe.estimator, "classes_", None)
-    if not is_classifier(probe.estimator) or not isinstance(kind, np.ndarray):
+    if probe.classes is None:
         raise InvalidParameterError(
             f"The 'estimator' parameter of {owner} must be a classifier of a single target. "
             f"Got {probe.estimator!r} instead."
         )
     limits = Limits(epsilon, norm, _checked_bounds(bounds, owner), max_iter)
     made = METHODS[method](probe, probe.columns(y, owner), limits)
-    return made.cpu().numpy().astype(probe.X.dtype, copy=False).reshape(probe.X.shape)
+    changed = made.cpu().numpy().reshape(probe.X.shape)
+    return changed.astype(probe.X.dtype) if probe.X.dtype.kind == "f" else changed
 
 
 def _checked_bounds(bounds: Any, owner: str) -> tuple[float, float] | None:
@@ -318,7 +318,7 @@ class AdversarialDisplay(ImagesDisplay):
         changed = adversarial_examples(estimator, X, y, method=method, epsilon=epsilon)
         probe = Probe.of(estimator, X, cls.__name__)
         fitted, n = probe.estimator, len(probe.x)
-        before, after = (probe.images(np.reshape(a, (n, -1))) for a in (probe.X, changed))
+        before, after = (probe.images(rows) for rows in (probe.x, changed.reshape(n, -1)))
         low, high = before.min(), before.max()
         span = (high - low) or 1
         change = after - before

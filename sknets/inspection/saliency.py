@@ -24,8 +24,8 @@ def saliency(estimator: Any, X: Any, y: Any = None) -> np.ndarray:
     X : array-like of shape (n_samples, n_features), or as `predict` takes it
         Inputs.
     y : array-like of shape (n_samples,), default=None
-        The classes to ask about (of a regressor, the columns of its targets); None is the
-        predicted ones.
+        The classes to ask about, with several targets or in a regression the columns of the
+        network's outputs; None is the predicted classes, or the largest outputs.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def saliency(estimator: Any, X: Any, y: Any = None) -> np.ndarray:
     NotFittedError
         If the estimator is not fitted.
     InvalidParameterError
-        If it has no network, or `y` is not among its classes.
+        If it has no network, or `y` is not among its classes or outputs.
 
     See Also
     --------
@@ -138,12 +138,12 @@ class SaliencyDisplay(ImagesDisplay):
         gradient = saliency(estimator, X, y)
         probe = Probe.of(estimator, X, cls.__name__)
         columns = probe.columns(y, cls.__name__).cpu().numpy()
-        classes = getattr(probe.estimator, "classes_", np.arange(columns.max() + 1))
+        asked = columns if probe.classes is None else probe.classes[columns]
         shown = scaled(probe.images(probe.x))
         maps = abs(probe.images(gradient.reshape(len(gradient), -1)))
         if maps.ndim == 4:
             maps = np.repeat(maps.max(-1, keepdims=True), 3, axis=-1)
-        labels = [*np.asarray(classes)[columns], *[""] * len(shown)]
+        labels = [*asked, *[""] * len(shown)]
         peak = maps.max(tuple(range(1, maps.ndim)), keepdims=True)
         images = np.concatenate([shown, maps / np.where(peak > 0, peak, 1)])
         return cls(images, labels=labels, n_cols=len(shown)).plot(ax=ax, **kwargs)

@@ -269,3 +269,34 @@ def test_summary_tells_of_frozen_parameters(clf):
     frozen = tuned.summary().n_parameters - tuned.summary().n_trained
     assert frozen == sum(p.numel() for p in clf.module_.network.features.parameters())
     assert f"({frozen:,} of them frozen)" in str(tuned.summary())
+
+
+@pytest.mark.parametrize("asked", [1, -1, 0.5, "a", [0, 0], [[0], [0], [0]]])
+def test_columns_that_a_regressor_lacks_are_errors(asked):
+    reg = MLPRegressor(hidden_layer_sizes=(3,), max_iter=1, random_state=0).fit(rows(X), y)
+    with pytest.raises(ValueError, match="must be a column of the 1 outputs"):
+        saliency(reg, rows(X)[:3], asked)
+
+
+def test_labels_and_several_targets_are_columns():
+    both = np.column_stack([y > 4, y % 2])
+    for targets in (both, both + 2):  # labels; two targets of two classes each
+        net = MLPClassifier((5,), max_iter=1, random_state=0).fit(rows(X), targets)
+        each = [saliency(net, rows(X)[:3], column) for column in range(2)]
+        assert abs(each[0] - each[1]).max() > 0
+        assert_array_equal(saliency(net, rows(X)[:3], [0, 1, 0])[1], each[1][1])
+        assert SaliencyDisplay.from_estimator(net, rows(X)[:3]).images.shape == (6, 8, 8)
+        with pytest.raises(ValueError, match="must be a classifier of a single target"):
+            adversarial_examples(net, rows(X)[:3])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+def test_adversarial_changes_of_whole_numbers_are_not_rounded(clf, dtype):
+    bytes_of = np.round(X * 255).astype(dtype)
+    whole = 255 if dtype is np.uint8 else 1
+    net = CNNClassifier(**SMALL | dict(max_iter=1)).fit(bytes_of, y)
+    changed = adversarial_examples(net, bytes_of[:5], epsilon=0.1)
+    assert changed.dtype == next(net.module_.parameters()).numpy(force=True).dtype
+    assert_allclose(abs(changed - bytes_of[:5] / whole).max(), 0.1, atol=1e-4)
+    display = AdversarialDisplay.from_estimator(net, bytes_of[:5], epsilon=0.1)
+    assert_allclose(display.images[:5], X[:5], atol=0.01)

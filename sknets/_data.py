@@ -298,26 +298,29 @@ class LazyRows:
 class ConvertedRows:
     """A memory map of whole or short numbers, read as floats, or as shares of a whole."""
 
-    def __init__(self, X: np.ndarray, whole: int = 1) -> None:
+    def __init__(self, X: np.ndarray) -> None:
         self.X, self.shape, self.dtype = X, X.shape, np.dtype(np.float32)
-        self.whole = whole
+        self.given, self.whole = X.dtype, 1
         self.nbytes = int(np.prod(X.shape)) * self.dtype.itemsize
 
     def __len__(self) -> int:
         return len(self.X)
 
     def __getitem__(self, rows: Any) -> np.ndarray:
-        values = self.X[rows].astype(self.dtype)
-        return values if self.whole == 1 else np.divide(values, self.whole, out=values)
+        return _shares(self.X[rows].astype(self.dtype), self.whole)
 
 
 class DatasetRows:
-    """A torch Dataset read like an array: items are inputs, or pairs of input and target."""
+    """A torch Dataset read like an array: items are inputs, or pairs of input and target.
+
+    As of a memory map, whole numbers are read as floats, or as shares of a whole.
+    """
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
         first = self._item(0)[0]
         self.shape = (len(dataset), *first.shape)  # type: ignore[arg-type]
+        self.given, self.whole = first.dtype, 1
         self.dtype = first.dtype if first.dtype.kind == "f" else np.dtype(np.float32)
         self.nbytes = int(np.prod(self.shape)) * self.dtype.itemsize
 
@@ -328,7 +331,7 @@ class DatasetRows:
         indices = range(len(self))[rows] if isinstance(rows, slice) else np.asarray(rows).tolist()
         with ThreadPoolExecutor(4, "sknets-dataset") as pool:
             items = list(pool.map(lambda i: self._item(i)[0], indices))
-        return np.stack(items).astype(self.dtype, copy=False)
+        return _shares(np.stack(items).astype(self.dtype, copy=False), self.whole)
 
     def targets(self) -> np.ndarray:
         """The targets of all items."""
@@ -343,3 +346,7 @@ class DatasetRows:
         if isinstance(x, (tuple, list)) and len(x) == 1:  # of a TensorDataset without targets
             (x,) = x
         return np.asarray(x), y if y is None else np.asarray(y)[()]
+
+
+def _shares(values: np.ndarray, whole: int) -> np.ndarray:
+    return values if whole == 1 else np.divide(values, whole, out=values)

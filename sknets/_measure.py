@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import prod
+from threading import get_ident
 from typing import Any, NamedTuple
 
 import torch
@@ -20,12 +21,22 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 
 @contextmanager
-def watched(module: nn.Module) -> Iterator[list[Any]]:
-    """What a layer makes of each of its inputs while this lasts."""
-    made: list[Any] = []
-    hook = module.register_forward_hook(lambda *call: made.append(call[-1]))
+def watched(module: nn.Module, inputs: bool = False) -> Iterator[list[Tensor]]:
+    """What a layer makes of each of its inputs while this lasts, or those inputs themselves.
+
+    Only in the thread that watches: others may be using the network as well. Copies, since an
+    activation that comes after may work in place.
+    """
+    seen: list[Tensor] = []
+    thread = get_ident()
+
+    def keep(layer: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
+        if get_ident() == thread:
+            seen.append((given[0] if inputs else made).clone())
+
+    hook = module.register_forward_hook(keep)
     try:
-        yield made
+        yield seen
     finally:
         hook.remove()
 

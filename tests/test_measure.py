@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from sknets._measure import layers_of, predicting, work_of
+from sknets._measure import layers_of, predicting, watched, work_of
 
 
 def meta(make):
@@ -112,3 +112,11 @@ def test_every_part_is_left_in_its_mode():
         assert not any(part.training for part in network.modules())
     assert [part.training for part in network] == [True, False, True]
     assert not network[1][0].training
+
+
+def test_what_is_seen_of_a_layer_is_from_before_an_activation_in_place():
+    network = nn.Sequential(nn.Identity(), nn.ReLU(inplace=True))
+    with watched(network[0]) as made, watched(network[1], inputs=True) as given:
+        network(torch.tensor([[-1.0, 2.0]]))
+    torch.testing.assert_close(made[0], torch.tensor([[-1.0, 2.0]]))
+    assert given[0].shape == (1, 2)

@@ -113,12 +113,16 @@ class HeldNetwork(BaseEstimator, ABC):
         X = DatasetRows(dataset)
         if reset:
             self.n_features_in_ = int(np.prod(X.shape[1:]))
-        if X.shape[1:] != self._input_shape():
+        self._check_item(X.shape[1:])
+        return X
+
+    def _check_item(self, shape: tuple[int, ...]) -> None:
+        """Raise ValueError for items of a Dataset of another shape than the network takes."""
+        if shape != self._input_shape():
             raise ValueError(
-                f"The items of X have shape {X.shape[1:]}, but {type(self).__name__} is expecting "
+                f"The items of X have shape {shape}, but {type(self).__name__} is expecting "
                 f"{self._input_shape()} as input."
             )
-        return X
 
     def _forward(self, X: Any, function: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
         """A function of the network over validated inputs, a slice of them at a time."""

@@ -17,11 +17,10 @@ from sknets.cnn.architecture import (
     Dimension,
     Trunk,
     architecture,
-    flat_size,
     is_small,
 )
-from sknets.cnn.layers import LocalResponseNorm
-from sknets.layers import Dropout
+from sknets.cnn.layers import LocalResponseNorm, add_dense
+from sknets.cnn.recipes import sgd_recipe
 
 
 class Convolution(NamedTuple):
@@ -100,13 +99,7 @@ class ConvolutionStack(Architecture):
             n_in = row.channels
         if not small:
             layers["average"] = layer.adaptive_pool(POSITIONS)
-        layers["flatten"] = nn.Flatten()
-        size = flat_size(nn.Sequential(layers), input_shape)
-        for i, units in enumerate(self._dense(small), len(rows) + 1):
-            layers[f"fc{i}"] = nn.Linear(size, units)
-            layers[f"relu{i}"] = nn.ReLU(inplace=True)
-            layers[f"dropout{i}"] = Dropout(self.dropout)
-            size = units
+        size = add_dense(layers, input_shape, self._dense(small), self.dropout, first=len(rows) + 1)
         return Trunk(nn.Sequential(layers), nn.Linear(size, n_outputs))
 
     def _dense(self, small: bool) -> tuple[int, ...]:
@@ -152,6 +145,7 @@ class AlexNet(ConvolutionStack):
         Options(Integral, set(STREAMS)),
         "2 is the original, on two processors and with local response normalisation; 1 the later "
         "network of a single stream.",
+        kw_only=False,
     )
 
     names: ClassVar[dict[str, dict[str, Any]]] = {"alexnet": {}, "alexnet_original": {"streams": 2}}
@@ -169,22 +163,18 @@ class AlexNet(ConvolutionStack):
     def recipe(self) -> dict[str, Any]:
         """Training as in section 5: 90 epochs at 0.01, lowered tenfold when it stalls.
 
-        The weight decay of 0.0005 is `alpha` divided by the size of a batch.
-
         Returns
         -------
         parameters : dict
             For ``set_params``.
         """
-        return {
-            "solver": "sgd",
-            "learning_rate_init": 0.01,
-            "learning_rate": "plateau",
-            "decay_rate": 0.1,
-            "momentum": 0.9,
-            "nesterovs_momentum": False,
-            "alpha": 0.0005 * 128,
-            "batch_size": 128,
-            "max_iter": 90,
-            "weight_init": "normal",
-        }
+        # Differs from the paper: all biases start from 0, none from 1.
+        return sgd_recipe(
+            0.01,
+            learning_rate="plateau",
+            decay_rate=0.1,
+            decay=5e-4,
+            batch_size=128,
+            max_iter=90,
+            weight_init="normal",
+        )

@@ -13,15 +13,17 @@ from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from functools import partial
 from math import prod
+from numbers import Integral
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from sknets._measure import predicting, without_numbers
-from sknets._params import check_parameters, estimator
+from sknets._params import InvalidParameterError, check_parameters, estimator
 from sknets.layers import BatchNorm1d, BatchNorm2d
 
 SMALL_IMAGE = 64  # pixels of the longer side up to which an image gets the published small stem
@@ -181,13 +183,11 @@ class Architecture(BaseEstimator, ABC):
             If the input is too small; the message names the smallest.
         """
         check_parameters(self)
+        _check_sizes(self)
         try:
             self._check(input_shape)
-        except TooSmallError:
-            raise ValueError(
-                f"{type(self).__name__} needs {_described(self._smallest(input_shape))} at least. "
-                f"Got {_described(input_shape)} instead."
-            ) from None
+        except TooSmallError as error:
+            raise ValueError(self._why_too_small(input_shape, error)) from None
         network = self._network(input_shape, n_outputs)
         network.numbered, network.renames = self.numbered, self.renames
         return network
@@ -197,10 +197,18 @@ class Architecture(BaseEstimator, ABC):
         with torch.device("meta"):
             output_shape(self._network(input_shape, 1), input_shape)
 
-    def _smallest(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+    def _why_too_small(self, input_shape: tuple[int, ...], error: TooSmallError) -> str:
+        name, given = type(self).__name__, _described(input_shape)
+        smallest = self._smallest(input_shape)
+        if smallest is None:
+            return f"{self!r} takes no {given}, nor larger ones: {error}"
+        return f"{name} needs {_described(smallest)} at least. Got {given} instead."
+
+    def _smallest(self, input_shape: tuple[int, ...]) -> tuple[int, ...] | None:
         """The smallest square image (or signal) of as many channels that the network takes.
 
-        Where a square would get another stem than the image, the smallest longer one that does.
+        Where a square would get another stem than the image, the smallest longer one that does;
+        None where there is none of a size that makes sense.
         """
         channels, *sides = input_shape
 
@@ -214,7 +222,9 @@ class Architecture(BaseEstimator, ABC):
         def longer(side: int) -> tuple[int, ...]:
             return (channels, *(max(side, given) for given in sides))
 
-        enough = next(side for side in SIDES if takes(longer(side)))
+        enough = next((side for side in SIDES if takes(longer(side))), None)
+        if enough is None:
+            return None
         least = bisect_left(range(enough), True, lo=1, key=lambda side: takes(longer(side)))
         square = (channels, *[least] * len(sides))
         return square if takes(square) else longer(least)
@@ -234,6 +244,28 @@ def output_shape(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, 
             return tuple(functional_call(module, meta, (x,)).shape[1:])
     except RuntimeError as error:
         raise TooSmallError(str(error)) from error
+
+
+def _check_sizes(description: Any) -> None:
+    """Raise InvalidParameterError unless all that is listed is a whole number > 0."""
+    for name, given in description.get_params(deep=False).items():
+        if isinstance(given, str) or not np.iterable(given):
+            continue
+        sizes = list(_flattened(given))
+        whole = all(isinstance(size, Integral) and size > 0 for size in sizes)
+        if not whole or (name == "channels" and not sizes):
+            raise InvalidParameterError(
+                f"The {name!r} parameter of {type(description).__name__} must hold whole numbers "
+                f"> 0. Got {given!r} instead."
+            )
+
+
+def _flattened(values: Any) -> Iterator[Any]:
+    if isinstance(values, str) or not np.iterable(values):
+        yield values
+        return
+    for value in values:
+        yield from _flattened(value)
 
 
 def flat_size(module: nn.Module, input_shape: tuple[int, ...]) -> int:

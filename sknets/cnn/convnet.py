@@ -11,7 +11,14 @@ import numpy as np
 from torch import nn
 
 from sknets._params import Interval, OneOf, param
-from sknets.cnn.architecture import DIMENSIONS, Architecture, Trunk, architecture, flat_size
+from sknets.cnn.architecture import (
+    DIMENSIONS,
+    Architecture,
+    Trunk,
+    architecture,
+    flat_size,
+)
+from sknets.cnn.layers import same_padding
 from sknets.layers import ACTIVATIONS, Dropout
 
 
@@ -44,6 +51,7 @@ class ConvNet(Architecture):
         ((32, 32), 64),
         ["array-like", Interval(Integral, 1, None, closed="left")],
         "Channels of each block; a tuple in place of a number has one of each of its convolutions.",
+        kw_only=False,
     )
     kernel_size: Any = param(
         3,
@@ -85,7 +93,8 @@ class ConvNet(Architecture):
     names: ClassVar[dict[str, dict[str, Any]]] = {"convnet": {}}
 
     def _network(self, input_shape: tuple[int, ...], n_outputs: int) -> Trunk:
-        layer = DIMENSIONS[len(input_shape) - 1]
+        n_sides = len(input_shape) - 1
+        layer = DIMENSIONS[n_sides]
         same = self.padding == "same"
         blocks = _each(self.channels)
         n = len(blocks)
@@ -95,9 +104,10 @@ class ConvNet(Architecture):
         n_in = input_shape[0]
         for i, (block, kernel, stride) in enumerate(zip(blocks, kernels, strides, strict=True), 1):
             for j, n_out in enumerate(_each(block), 1):
-                layers[f"conv{i}_{j}"] = layer.conv(
-                    n_in, n_out, kernel, stride, padding=kernel // 2 if same else 0
-                )
+                pad, around = same_padding(kernel, n_sides) if same else (None, 0)
+                if pad is not None:
+                    layers[f"pad{i}_{j}"] = pad
+                layers[f"conv{i}_{j}"] = layer.conv(n_in, n_out, kernel, stride, padding=around)
                 if self.batch_norm:
                     layers[f"norm{i}_{j}"] = layer.norm(n_out)
                 layers[f"{self.activation}{i}_{j}"] = ACTIVATIONS[self.activation]()

@@ -18,6 +18,7 @@ from sknets.cnn.architecture import (
     architecture,
     is_small,
 )
+from sknets.cnn.recipes import sgd_recipe
 from sknets.layers import Dropout
 
 # Table 1: layers of each dense block. Other depths have three blocks of equally many (section 3).
@@ -68,6 +69,7 @@ class DenseNet(Architecture):
         Interval(Integral, OUTSIDE + N_EQUAL, None, closed="left"),
         "Layers with weights: 121, 161, 169 or 201 in the four blocks of the paper's table 1, or 4 "
         "more than a multiple of 3 (of 6 with bottlenecks) in three equal blocks.",
+        kw_only=False,
     )
     growth: int = param(
         32, Interval(Integral, 1, None, closed="left"), "Features that a layer adds."
@@ -171,17 +173,17 @@ class DenseNet(Architecture):
             For ``set_params``.
         """
         large = self.depth in BLOCKS
-        batch_size = 256 if large else 64
-        return {
-            "solver": "sgd",
-            "learning_rate_init": 0.1,
-            "learning_rate": "step",
-            "decay_rate": 0.1,
+        return sgd_recipe(
+            0.1,
+            learning_rate="step",
+            decay_rate=0.1,
             # Differs from the paper: small images have steps of equal length, which end after 112,
             # 225 and 300 epochs; the paper's end after 150, 225 and 300.
-            "decay_every": 30 if large else 112.5,
-            "momentum": 0.9,
-            "alpha": 1e-4 * batch_size,
-            "batch_size": batch_size,
-            "max_iter": 90 if large else 300,
-        }
+            decay_every=30 if large else 112.5,
+            nesterov=True,
+            decay=1e-4,
+            batch_size=256 if large else 64,
+            max_iter=90 if large else 300,
+            # Differs from the paper: it crops images of ImageNet out of larger ones.
+            augment=("flip", "crop"),
+        )

@@ -14,10 +14,17 @@ import torch
 from sklearn.base import BaseEstimator, is_classifier
 from torch import Tensor, nn
 
-from sknets._data import as_array
+from sknets._data import DatasetRows
 from sknets._device import has_fast_bfloat16, resolve_device
 from sknets._measure import Layer, Work, layers_of
-from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
+from sknets._params import (
+    Interval,
+    InvalidParameterError,
+    OneOf,
+    check_values,
+    estimator,
+    param,
+)
 from sknets._random import Stream, generator
 from sknets._training.losses import Loss
 from sknets._training.parameters import FlatParameters
@@ -25,14 +32,14 @@ from sknets._training.steps import Step
 from sknets._training.trainer import Recipe
 from sknets.base import REGRESSION_LOSSES, NetworkClassifier, NetworkRegressor, NetworkTransformer
 from sknets.cnn.architecture import Architecture, get_architecture
-from sknets.cnn.images import FORMS, Images, as_rows, as_shares
+from sknets.cnn.images import Images, as_rows, as_shares
 from sknets.cnn.network import Augment, ImageNetwork, ImageStep
 from sknets.cnn.own import OwnArchitecture
 from sknets.cnn.transfer import fitted_source, load_weights
 from sknets.cnn.views import VIEWS, views_of
 from sknets.layers import INITIALIZERS, initialise
 from sknets.preprocessing.augmentation import Chain
-from sknets.preprocessing.layout import image_shape_of
+from sknets.preprocessing.layout import Layout, as_image_array, holds_bytes, sample_shape
 
 
 @estimator
@@ -51,8 +58,9 @@ class ConvolutionalNetwork(NetworkTransformer):
     image_shape: Any = param(
         None,
         [None, tuple, list],
-        "Shape of the image in a row of a table: (height, width) or (channels, height, width), "
-        "with signal=True (channels, length). None takes a row for a signal of one channel.",
+        "Shape of the image in a row of a table: (height, width), or that with an axis of "
+        "channels; with signal=True (length,) or that with one. None takes a row for a signal of "
+        "one channel. Arrays of images have shapes of their own.",
     )
     channels: str = param(
         "first",
@@ -120,41 +128,73 @@ class ConvolutionalNetwork(NetworkTransformer):
         "length) of a signal.",
     }
     _fit_state: ClassVar[dict[str, type]] = {"_loaded": list}  # names of what was not new
-    _shape_parameters: ClassVar[tuple[str, ...]] = ("architecture", "augment", "channels")
+    _shape_parameters: ClassVar[tuple[str, ...]] = (
+        "architecture",
+        "augment",
+        "channels",
+        "image_shape",
+        "signal",
+    )
 
     # -- images in
 
     def _validated_pair(
         self, X: Any, y: Any, reset: bool, y_numeric: bool = False
     ) -> tuple[Any, Any]:
-        stored = self._stored_shape(X)
-        X, y = super()._validated_pair(as_rows(as_array(X)), y, reset, y_numeric)
+        X = as_image_array(X)
+        whole = holds_bytes(X) and not isinstance(X, np.ndarray)
+        rows, y = super()._validated_pair(as_rows(X), y, reset, y_numeric)
+        given, name = self._given_shape(X, rows), type(self).__name__
+        layout = Layout.of(
+            given, self.n_features_in_, name, self.image_shape, self.channels, self.signal
+        )
         if reset:
-            stored = stored or (self.n_features_in_,)
-            if prod(stored) != self.n_features_in_:
-                raise ValueError(
-                    f"The 'image_shape' parameter of {type(self).__name__} must have as many "
-                    f"values as X has columns, {self.n_features_in_}. Got {stored} instead."
-                )
-            last = self.channels == "last"
-            self.image_shape_ = image_shape_of(stored, last, self.signal)
-        return as_shares(X), y
+            self.image_shape_ = layout.shape
+        else:
+            self._check_same_layout(given, layout)
+        return as_shares(rows, whole), y
 
     def _validated_rows(self, X: Any) -> Any:
-        return as_shares(super()._validated_rows(as_rows(as_array(X))))
+        X = as_image_array(X)
+        whole = holds_bytes(X) and not isinstance(X, np.ndarray)
+        rows = super()._validated_rows(as_rows(X))
+        self._layout.check(self._given_shape(X, rows), type(self).__name__, self._shape["signal"])
+        return as_shares(rows, whole)
 
-    def _stored_shape(self, X: Any) -> tuple[int, ...] | None:
-        """The shape of a sample, from its array or from `image_shape`."""
-        shape = tuple(np.shape(X)[1:]) if getattr(X, "ndim", 2) > 2 else self.image_shape
-        if shape is None:
-            return None
-        if len(shape) not in FORMS[self.signal]:
-            allowed = " or ".join(FORMS[self.signal].values())
+    @staticmethod
+    def _given_shape(X: Any, rows: Any) -> tuple[int, ...] | None:
+        """The shape of each image in an array or a Dataset of them; None for rows."""
+        if isinstance(rows, DatasetRows):
+            return rows.shape[1:] if len(rows.shape) > 2 else None
+        return sample_shape(X)
+
+    def _check_item(self, shape: tuple[int, ...]) -> None:
+        """What an item of a Dataset may be, its layout says."""
+        if prod(shape) != self.n_features_in_:
             raise ValueError(
-                f"{type(self).__name__}(signal={self.signal}) takes samples of shape {allowed}. "
-                f"Got {tuple(shape)} instead."
+                f"The items of X have shape {shape}, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} values in each."
             )
-        return tuple(shape)
+
+    def _check_same_layout(self, given: tuple[int, ...] | None, layout: Layout) -> None:
+        """Raise where training goes on with images that are read in another way."""
+        own, name = self._layout, type(self).__name__
+        stored_alike = layout.channels_last == own.channels_last
+        if stored_alike:
+            own.check(given, name, self._shape["signal"])
+            if layout == own or (self.image_shape is None and given is None):
+                return
+        changed = "image_shape" if stored_alike else "channels"
+        raise ValueError(
+            f"The {changed!r} parameter of {name} says how images are read, which cannot change "
+            f"when training goes on: it was {self._shape[changed]!r} and is "
+            f"{getattr(self, changed)!r}. Call fit with warm_start=False."
+        )
+
+    @property
+    def _layout(self) -> Layout:
+        """How the images of the fit lie in rows."""
+        return Layout(self.image_shape_, self._shape["channels"] == "last")
 
     def _input_shape(self) -> tuple[int, ...]:
         return self.image_shape_
@@ -174,6 +214,12 @@ class ConvolutionalNetwork(NetworkTransformer):
     def _description(self) -> Any:
         if isinstance(self.architecture, Architecture):
             return self.architecture
+        if isinstance(self.architecture, type) and issubclass(self.architecture, Architecture):
+            raise InvalidParameterError(
+                f"The 'architecture' parameter of {type(self).__name__} must be a description, "
+                f"such as {self.architecture.__name__}(), not its class. "
+                f"Got {self.architecture.__name__} instead."
+            )
         if not isinstance(self.architecture, str):
             return OwnArchitecture(self.architecture, type(self).__name__)
         try:
@@ -187,6 +233,7 @@ class ConvolutionalNetwork(NetworkTransformer):
         return Chain.of(() if self.augment is None else self.augment, type(self).__name__)
 
     def _check_views(self) -> None:
+        check_values(type(self).__name__, self._parameter_constraints, {"tta": self.tta})
         views = self.tta if isinstance(self.tta, (tuple, list)) else ()
         for view in views:
             if not callable(view) and view not in VIEWS:
@@ -272,6 +319,7 @@ class ConvolutionalNetwork(NetworkTransformer):
     # -- what comes out
 
     def _members(self) -> list[Callable[..., Tensor]]:
+        self._check_views()
         views = views_of(self.tta, self.module_.shape[1:]) if self.tta else []
         if not views:
             return super()._members()

@@ -9,8 +9,7 @@ from torch import nn
 
 from sknets._params import InvalidParameterError, param
 from sknets.cnn.architecture import DIMENSIONS, Architecture, Trunk, architecture
-
-PADS: dict[int, Any] = {1: nn.ZeroPad1d, 2: nn.ZeroPad2d}
+from sknets.cnn.layers import same_padding
 
 
 @architecture
@@ -42,7 +41,10 @@ class FCN(Architecture):
     """
 
     channels: Any = param(
-        (128, 256, 128), [tuple, list], "Channels of each convolution, as many as there are."
+        (128, 256, 128),
+        [tuple, list],
+        "Channels of each convolution, as many as there are.",
+        kw_only=False,
     )
     kernel_size: Any = param((8, 5, 3), [tuple, list], "Length of the kernels of each convolution.")
 
@@ -50,13 +52,13 @@ class FCN(Architecture):
 
     def _network(self, input_shape: tuple[int, ...], n_outputs: int) -> Trunk:
         n_in, *sides = input_shape
-        layer, pad = DIMENSIONS[len(sides)], PADS[len(sides)]
+        layer = DIMENSIONS[len(sides)]
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         for i, (n_out, kernel) in enumerate(self._rows(), 1):
-            before, after = (kernel - 1) // 2, kernel // 2
-            if after > before:  # the odd zero comes last, as in Keras
-                layers[f"pad{i}"] = pad((0, 1) * len(sides))
-            layers[f"conv{i}"] = layer.conv(n_in, n_out, kernel, padding=before)
+            pad, around = same_padding(kernel, len(sides))
+            if pad is not None:
+                layers[f"pad{i}"] = pad
+            layers[f"conv{i}"] = layer.conv(n_in, n_out, kernel, padding=around)
             layers[f"norm{i}"] = layer.norm(n_out)
             layers[f"relu{i}"] = nn.ReLU(inplace=True)
             n_in = n_out

@@ -21,6 +21,7 @@ from sknets.cnn.architecture import (
     architecture,
     is_small,
 )
+from sknets.cnn.recipes import sgd_recipe
 from sknets.layers import Dropout, RandomLayer
 
 # Section 4.1: channels of each block.
@@ -174,6 +175,7 @@ class FractalNet(Architecture):
         3,
         Interval(Integral, 1, None, closed="left"),
         "Columns of a block; the longest has 2 ** (columns - 1) convolutions.",
+        kw_only=False,
     )
     channels: Any = param(CHANNELS, [tuple, list], "Channels of each block, as many as there are.")
     dropout: float = param(
@@ -246,16 +248,14 @@ class FractalNet(Architecture):
         """
         large = tuple(self.channels) == IMAGENET_CHANNELS
         max_iter = 70 if large else 400
-        return {
-            "solver": "sgd",
-            "learning_rate_init": 0.001 if large else 0.02,
-            "learning_rate": "step",
-            "decay_rate": 0.1,
+        return sgd_recipe(
+            0.001 if large else 0.02,
+            learning_rate="step",
+            decay_rate=0.1,
             # Differs from the paper: tenfold at 3/8 and 6/8 of the epochs, not whenever the number
             # of those left has halved.
-            "decay_every": max_iter * 3 / 8,
-            "momentum": 0.9,
-            "batch_size": 32 if large else 100,
-            "max_iter": max_iter,
-            "weight_init": "glorot_uniform",
-        }
+            decay_every=max_iter * 3 / 8,
+            batch_size=32 if large else 100,
+            max_iter=max_iter,
+            weight_init="glorot_uniform",
+        )

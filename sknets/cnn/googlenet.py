@@ -23,6 +23,7 @@ from sknets.cnn.architecture import (
     output_shape,
 )
 from sknets.cnn.layers import LocalResponseNorm
+from sknets.cnn.recipes import sgd_recipe
 from sknets.layers import Dropout
 
 
@@ -171,6 +172,7 @@ class GoogLeNet(Architecture):
         OneOf(*VARIANTS),
         "'paper' has 5 x 5 kernels and local response normalisation; 'torchvision' has 3 x 3 "
         "kernels in their place and batch normalisation.",
+        kw_only=False,
     )
     reduce: bool = param(
         True,
@@ -275,17 +277,19 @@ class GoogLeNet(Architecture):
     def recipe(self) -> dict[str, Any]:
         """Training as in section 6: the rate falls by 4 % every 8 epochs, weights are averaged.
 
+        The paper has neither the first rate nor the size of a batch or the number of epochs.
+
         Returns
         -------
         parameters : dict
             For ``set_params``.
         """
-        return {
-            "solver": "sgd",
-            "learning_rate_init": 0.01,
-            "learning_rate": "step",
-            "decay_rate": 0.96,
-            "decay_every": 8,
-            "momentum": 0.9,
-            "averaging": "polyak",
-        }
+        return sgd_recipe(
+            0.01,
+            learning_rate="step",
+            decay_rate=0.96,
+            decay_every=8,
+            averaging="polyak",
+            batch_size=128,
+            max_iter=250,
+        )

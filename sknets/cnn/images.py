@@ -8,14 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sknets._data import ConvertedRows, is_converted
-from sknets.preprocessing.layout import as_floats, channels_last
-
-# `signal` -> the forms of one sample, by their number of axes (the channels may be last)
-FORMS = {
-    False: {1: "(length,)", 2: "(height, width)", 3: "(channels, height, width)"},
-    True: {1: "(length,)", 2: "(channels, length)"},
-}
+from sknets._data import ConvertedRows, DatasetRows, is_converted
+from sknets.preprocessing.layout import as_flat, as_floats, channels_last
 
 
 class Images(nn.Module):
@@ -50,13 +44,14 @@ class Images(nn.Module):
 
 def as_rows(X: Any) -> Any:
     """Arrays of images as rows of a table, bytes as shares of 255 unless they stay on disk."""
-    if getattr(X, "ndim", 2) > 2:
-        X = X.reshape(len(X), -1)
+    X = as_flat(X)
     return as_floats(X) if isinstance(X, np.ndarray) and not is_converted(X) else X
 
 
-def as_shares(X: Any) -> Any:
-    """Validated rows, of which bytes that are read when they are needed become shares of 255."""
-    if isinstance(X, ConvertedRows) and X.X.dtype == np.uint8:
-        return ConvertedRows(X.X, whole=255)
+def as_shares(X: Any, whole: bool) -> Any:
+    """Validated rows, those that are still whole numbers of 8 bits as shares of 255."""
+    if isinstance(X, (ConvertedRows, DatasetRows)):
+        X.whole = 255 if X.given == np.uint8 else 1
+    elif whole:  # a sparse matrix or a data frame, which validation made floats of
+        return (X / 255).astype(np.float32)
     return X

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import count, product
-from math import ceil
+from math import ceil, inf
 from numbers import Integral
 from typing import Any, ClassVar, NamedTuple
 
@@ -69,6 +69,7 @@ ONE_BY_ONE = {
     "momentum": 0.0,
     "alpha": 0.0,
     "batch_size": 1,
+    "n_iter_no_change": inf,
     "weight_init": "lecun_uniform",
 }
 
@@ -166,7 +167,7 @@ class LeNet(Architecture):
     60000
     """
 
-    version: int = param(5, Options(Integral, set(VERSIONS)), "Which of the three.")
+    version: int = param(5, Options(Integral, set(VERSIONS)), "Which of the three.", kw_only=False)
     dense: Any = param(
         "auto",
         [OneOf("auto"), tuple, list],

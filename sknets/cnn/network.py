@@ -82,6 +82,8 @@ class ImageNetwork(nn.Module):
             return self.network.features(images)
         with watched(self.network.get_submodule(layer)) as made:
             self.network(images)
+        if not made:
+            raise ValueError(f"The layer {layer!r} has no part in predictions.")
         return made[-1].flatten(1)
 
     @cached_property
@@ -95,6 +97,12 @@ class ImageNetwork(nn.Module):
         self.frozen = [*chain.from_iterable(stages[: max(0, len(stages) - n_stages)])]
         for module in self.frozen:
             module.requires_grad_(False)
+        known = [*chain.from_iterable(stages), *self.network.heads]
+        placed = {id(part) for module in known for part in module.modules()}
+        for part in self.network.modules():  # such as auxiliary classifiers but for their heads
+            if id(part) not in placed:
+                for parameter in part.parameters(recurse=False):
+                    parameter.requires_grad_(False)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> ImageNetwork:

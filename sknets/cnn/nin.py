@@ -10,6 +10,7 @@ from torch import nn
 
 from sknets._params import Interval, OneOf, param
 from sknets.cnn.architecture import DIMENSIONS, Architecture, Trunk, architecture, is_small
+from sknets.cnn.recipes import sgd_recipe
 from sknets.layers import Dropout
 
 
@@ -66,6 +67,7 @@ class NiN(Architecture):
         "auto",
         OneOf("auto", *BLOCKS),
         "The network for 32 x 32 pixels or for 224 x 224; 'auto' goes by the size of the images.",
+        kw_only=False,
     )
     dropout: float = param(
         0.5, Interval(Real, 0, 1, closed="left"), "Share of values silenced between blocks."
@@ -104,21 +106,18 @@ class NiN(Architecture):
     def recipe(self) -> dict[str, Any]:
         """Training as in section 4: batches of 128, the rate lowered tenfold when it stalls.
 
-        The first rate, and the weight decay of 0.0001 (`alpha` divided by the size of a batch),
-        are those of the authors' code.
+        The first rate and the weight decay of 0.0001 are those of the authors' code.
 
         Returns
         -------
         parameters : dict
             For ``set_params``.
         """
-        return {
-            "solver": "sgd",
-            "learning_rate_init": 0.1,
-            "learning_rate": "plateau",
-            "decay_rate": 0.1,
-            "momentum": 0.9,
-            "nesterovs_momentum": False,
-            "alpha": 0.0001 * 128,
-            "batch_size": 128,
-        }
+        return sgd_recipe(
+            0.1,
+            learning_rate="plateau",
+            decay_rate=0.1,
+            decay=1e-4,
+            batch_size=128,
+            max_iter=200,
+        )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from sknets._measure import watched
 from sknets._random import Stream, derived_seed
 from sknets.cnn.architecture import Network, TooSmallError, output_shape, stages_of
 
@@ -33,21 +34,27 @@ class OwnNetwork(Network):
     @property
     def stages(self) -> list[list[nn.Module]]:
         """The parts of the module that hold weights, without the head."""
-        head = self.head
-        return stages_of(part for part in self.module.children() if part is not head)
+        return stages_of(_around(self.module, self.head))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.module(x)
 
     def features(self, x: Tensor) -> Tensor:
         """What reaches the head."""
-        seen: list[Tensor] = []
-        hook = self.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-        try:
+        with watched(self.head, inputs=True) as seen:
             self.module(x)
-        finally:
-            hook.remove()
         return seen[-1].flatten(1)
+
+
+def _around(module: nn.Module, head: nn.Module) -> Iterator[nn.Module]:
+    """The parts of a module but for its head, and for what holds that among others."""
+    for part in module.children():
+        if part is head:
+            continue
+        if any(inner is head for inner in part.modules()):
+            yield from _around(part, head)
+        else:
+            yield part
 
 
 class OwnArchitecture:

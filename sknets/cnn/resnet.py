@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 from sknets._params import Interval, InvalidParameterError, OneOf, param
 from sknets.cnn.architecture import architecture, is_small
+from sknets.cnn.recipes import sgd_recipe
 from sknets.cnn.residual import Design, ResidualArchitecture
 
 # Table 1: blocks of each stage, and whether they are bottlenecks; 200 is of He et al. (2016b).
@@ -61,7 +61,10 @@ class ResNet(ResidualArchitecture):
     """
 
     depth: int = param(
-        18, Interval(Integral, 8, None, closed="left"), "Layers with weights: see above."
+        18,
+        Interval(Integral, 8, None, closed="left"),
+        "Layers with weights: see above.",
+        kw_only=False,
     )
     width: Any = param(
         "auto",
@@ -150,18 +153,15 @@ class ResNet(ResidualArchitecture):
         """
         imagenet = self.depth in IMAGENET
         batch, epochs = (256, 90) if imagenet else (128, 164 if self.survival == 1 else 500)
-        return {
-            "solver": "sgd",
-            "learning_rate_init": 0.1,
-            "learning_rate": "step",
-            "decay_rate": 0.1,
-            "decay_every": epochs * (1 / 3 if imagenet else 3 / 8),
-            "momentum": 0.9,
-            "nesterovs_momentum": False,
-            "alpha": 1e-4 * batch,  # weight decay, of the sum over a batch
-            "batch_size": batch,
-            "max_iter": epochs,
-            "n_iter_no_change": math.inf,
-            "warmup": 1 if self.depth >= 110 and not imagenet else 0,
-            "augment": ("flip", "crop"),
-        }
+        return sgd_recipe(
+            0.1,
+            learning_rate="step",
+            decay_rate=0.1,
+            decay_every=epochs * (1 / 3 if imagenet else 3 / 8),
+            decay=1e-4,
+            batch_size=batch,
+            max_iter=epochs,
+            warmup=1 if self.depth >= 110 and not imagenet else 0,
+            # Differs from the paper: it crops images of ImageNet out of larger ones.
+            augment=("flip", "crop"),
+        )

@@ -42,7 +42,10 @@ class ResNeXt(ResidualArchitecture):
     """
 
     depth: int = param(
-        50, Interval(Integral, 11, None, closed="left"), "Layers with weights: see above."
+        50,
+        Interval(Integral, 11, None, closed="left"),
+        "Layers with weights: see above.",
+        kw_only=False,
     )
     cardinality: int = param(
         32, Interval(Integral, 1, None, closed="left"), "Groups of a bottleneck."
@@ -104,7 +107,7 @@ class ResNeXt(ResidualArchitecture):
         return {
             **ResNet(depth=110).recipe(),
             "decay_every": 300 * 3 / 8,
-            "alpha": 5e-4 * 128,  # weight decay, of the sum over a batch
+            "alpha": 5e-4 * 128,  # the weight decay, of the sum over a batch
             "max_iter": 300,
             "warmup": 0,
         }

@@ -18,6 +18,7 @@ from sknets.cnn.architecture import (
     architecture,
     is_small,
 )
+from sknets.cnn.recipes import sgd_recipe
 from sknets.layers import Dropout
 
 
@@ -132,7 +133,10 @@ class SqueezeNet(Architecture):
     """
 
     version: str = param(
-        "1.0", OneOf(*VERSIONS), "Release: '1.0' is the paper's, '1.1' does 2.4 times less work."
+        "1.0",
+        OneOf(*VERSIONS),
+        "Release: '1.0' is the paper's, '1.1' does 2.4 times less work.",
+        kw_only=False,
     )
     bypass: bool = param(
         False,
@@ -178,14 +182,11 @@ class SqueezeNet(Architecture):
         parameters : dict
             For ``set_params``.
         """
-        batch_size = 512
-        return {
-            "solver": "sgd",
-            "learning_rate_init": 0.04,
+        return sgd_recipe(
+            0.04,
             # Differs from the paper: the rate falls along half a cosine wave, not along a line.
-            "learning_rate": "cosine",
-            "momentum": 0.9,
-            "alpha": 2e-4 * batch_size,
-            "batch_size": batch_size,
-            "max_iter": 68,
-        }
+            learning_rate="cosine",
+            decay=2e-4,
+            batch_size=512,
+            max_iter=68,
+        )

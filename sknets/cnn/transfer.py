@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
@@ -100,12 +101,20 @@ def fitted_source(weights: Any) -> Any:
         weights = weights.estimator
     if not isinstance(weights, BaseEstimator):
         return None
+    weights = getattr(weights, "best_estimator_", weights)  # of a search
+    if isinstance(weights, Pipeline):
+        weights = weights[-1]
     check_is_fitted(
         weights,
         msg="The 'weights' parameter holds a %(name)s that is not fitted. A search clones what it "
         "finds among parameters, which unlearns it: give sklearn.frozen.FrozenEstimator(...) of "
         "the fitted one instead.",
     )
+    if not isinstance(getattr(getattr(weights, "module_", None), "network", None), Network):
+        raise ValueError(
+            "The 'weights' parameter must hold a convolutional estimator, where it holds one. "
+            f"Got {weights!r} instead."
+        )
     return weights
 
 
@@ -138,7 +147,7 @@ def _matched(network: Network, found: Found) -> dict[str, tuple[str, Tensor]]:
     if len(needed) != len(given):
         raise ValueError(
             f"The weights are those of another network: they are {len(given)} arrays, and the "
-            f"network has {len(needed)}."
+            f"network has {len(needed)}.{_hint(given)}"
         )
     return dict(zip(needed, given.items(), strict=True))
 
@@ -156,10 +165,16 @@ def _state_dict(weights: Any) -> Found:
             f"weights must be a fitted estimator, a file or a state dict. Got {weights!r} instead."
         )
     state = {
-        name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+        name: torch.tensor(value) if isinstance(value, np.ndarray) else value
         for name, value in weights.items()
     }
     return Found(state, ordered)
+
+
+def _hint(given: Mapping[str, Any]) -> str:
+    """Where in a checkpoint of a training script the weights might be."""
+    inner = [repr(name) for name, value in given.items() if isinstance(value, Mapping)]
+    return f" Did you mean its {' or '.join(inner)}?" if inner else ""
 
 
 def _from_file(path: Path) -> Any:

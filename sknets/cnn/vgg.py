@@ -14,10 +14,10 @@ from sknets.cnn.architecture import (
     Architecture,
     Trunk,
     architecture,
-    flat_size,
     is_small,
 )
-from sknets.layers import Dropout
+from sknets.cnn.layers import add_dense
+from sknets.cnn.recipes import sgd_recipe
 
 # Table 1, columns A, B, D and E: convolutions of each stage, and their channels.
 STAGES = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -54,7 +54,12 @@ class VGG(Architecture):
     132863336
     """
 
-    depth: int = param(16, Options(Integral, set(STAGES)), "Layers with weights.")
+    depth: int = param(
+        16,
+        Options(Integral, set(STAGES)),
+        "Layers with weights.",
+        kw_only=False,
+    )
     batch_norm: bool = param(False, "boolean", "Whether to normalise after each convolution.")
     dense: Any = param(
         "auto",
@@ -85,13 +90,7 @@ class VGG(Architecture):
                 layers[f"relu{stage}_{i}"] = nn.ReLU(inplace=True)
                 n_in = n_out
             layers[f"pool{stage}"] = layer.max_pool(2)
-        layers["flatten"] = nn.Flatten()
-        size = flat_size(nn.Sequential(layers), input_shape)
-        for i, units in enumerate(self._dense(input_shape), 6):
-            layers[f"fc{i}"] = nn.Linear(size, units)
-            layers[f"relu{i}"] = nn.ReLU(inplace=True)
-            layers[f"dropout{i}"] = Dropout(self.dropout)
-            size = units
+        size = add_dense(layers, input_shape, self._dense(input_shape), self.dropout, first=6)
         return Trunk(nn.Sequential(layers), nn.Linear(size, n_outputs))
 
     def _dense(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -107,12 +106,11 @@ class VGG(Architecture):
         parameters : dict
             For ``set_params``.
         """
-        return {
-            "solver": "sgd",
-            "learning_rate_init": 0.01,
-            "learning_rate": "plateau",
-            "decay_rate": 0.1,
-            "momentum": 0.9,
-            "batch_size": 256,
-            "max_iter": 74,
-        }
+        return sgd_recipe(
+            0.01,
+            learning_rate="plateau",
+            decay_rate=0.1,
+            decay=5e-4,
+            batch_size=256,
+            max_iter=74,
+        )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 from sknets._params import Interval, InvalidParameterError, param
 from sknets.cnn.architecture import architecture, is_small
+from sknets.cnn.recipes import sgd_recipe
 from sknets.cnn.residual import Design, ResidualArchitecture
 from sknets.cnn.resnet import EXPANSION, IMAGENET, IMAGENET_CHANNELS, SMALL_CHANNELS, ResNet
 
@@ -41,7 +41,10 @@ class WideResNet(ResidualArchitecture):
     """
 
     depth: int = param(
-        16, Interval(Integral, 10, None, closed="left"), "Layers with weights: see above."
+        16,
+        Interval(Integral, 10, None, closed="left"),
+        "Layers with weights: see above.",
+        kw_only=False,
     )
     width: int = param(
         4, Interval(Integral, 1, None, closed="left"), "How many times as many channels."
@@ -101,16 +104,14 @@ class WideResNet(ResidualArchitecture):
         """
         if self._is_imagenets():
             return ResNet(depth=self.depth).recipe()
-        return {
-            "solver": "sgd",
-            "learning_rate_init": 0.1,
-            "learning_rate": "step",
-            "decay_rate": 0.2,
-            "decay_every": 60,
-            "momentum": 0.9,
-            "alpha": 5e-4 * 128,  # weight decay, of the sum over a batch
-            "batch_size": 128,
-            "max_iter": 200,
-            "n_iter_no_change": math.inf,
-            "augment": ("flip", "crop"),
-        }
+        return sgd_recipe(
+            0.1,
+            learning_rate="step",
+            decay_rate=0.2,
+            decay_every=60,
+            nesterov=True,
+            decay=5e-4,
+            batch_size=128,
+            max_iter=200,
+            augment=("flip", "crop"),
+        )

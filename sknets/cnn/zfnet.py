@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from sknets._params import param
 from sknets.cnn.alexnet import SMALL_STEM, Convolution, ConvolutionStack
 from sknets.cnn.architecture import architecture
+from sknets.cnn.recipes import sgd_recipe
 
 # Figure 3: layers 1 and 2, of which each is pooled and then normalised.
 FIRST = (
@@ -47,6 +48,7 @@ class ZFNet(ConvolutionStack):
         (384, 384, 256),
         [tuple, list],
         "Channels of the layers after the second, of 3 x 3; (512, 1024, 512) in the wider network.",
+        kw_only=False,
     )
 
     names: ClassVar[dict[str, dict[str, Any]]] = {
@@ -67,14 +69,12 @@ class ZFNet(ConvolutionStack):
         parameters : dict
             For ``set_params``.
         """
-        return {
-            "solver": "sgd",
-            "learning_rate_init": 0.01,
-            "learning_rate": "plateau",
-            "decay_rate": 0.1,
-            "momentum": 0.9,
-            "nesterovs_momentum": False,
-            "batch_size": 128,
-            "max_iter": 70,
-            "weight_init": "normal",
-        }
+        # Differs from the paper: kernels of a large norm are not scaled back.
+        return sgd_recipe(
+            0.01,
+            learning_rate="plateau",
+            decay_rate=0.1,
+            batch_size=128,
+            max_iter=70,
+            weight_init="normal",
+        )

@@ -17,6 +17,8 @@ from sknets.base.training_set import input_tensor
 from sknets.inspection._fitted import having
 from sknets.inspection.images import as_images
 
+SLICE = 256  # samples that go through the network at a time
+
 
 class Probe(NamedTuple):
     """A fitted estimator and inputs of its network.
@@ -59,15 +61,18 @@ class Probe(NamedTuple):
         binary = self.classes is not None and raw.shape[1] == 1
         return torch.cat([-raw, raw], 1) if binary else raw
 
+    def decisions(self, x: Tensor) -> Tensor:
+        """The column with the highest score of each row, a slice of the rows at a time."""
+        with torch.no_grad():
+            return torch.cat([self.scores(part).argmax(1) for part in x.split(SLICE)])
+
     def columns(self, y: Any, owner: str) -> Tensor:
         """The column of each sample's score: of what y says, or the highest where y is None."""
-        with torch.no_grad():
-            scores = self.scores(self.x)
         if y is None:
-            return scores.argmax(1)
+            return self.decisions(self.x)
         classes, y = self.classes, np.asarray(y)
         if classes is None:
-            return self._given_columns(y, scores.shape[1], owner)
+            return self._given_columns(y, self.estimator.n_outputs_, owner)
         if y.shape != (len(self.x),) or not np.isin(y, classes).all():
             raise InvalidParameterError(
                 f"The 'y' parameter of {owner} must be one of the classes {classes} for each of "
@@ -86,14 +91,25 @@ class Probe(NamedTuple):
         return torch.from_numpy(np.broadcast_to(y, n).astype(np.int64)).to(self.x.device)
 
     def images(self, rows: Tensor | np.ndarray) -> np.ndarray:
-        """Rows as images to show: (n, height, width), or (n, height, width, 3)."""
+        """Rows as images to show: (n, height, width), or (n, height, width, 3).
+
+        Of images of other than one or three channels it is the mean of the channels.
+        """
         rows = rows.detach().cpu().numpy() if isinstance(rows, Tensor) else rows
         shape = getattr(self.estimator, "image_shape_", None)
         if shape is None:
             return as_images(rows, None, "X")
         module = self.estimator.module_.images
-        maps = module(torch.as_tensor(rows)).numpy()
-        return as_images(maps[:, None] if maps.ndim == 3 else maps, None, "X")
+        return shown(module(torch.as_tensor(rows)))
+
+
+def shown(maps: Tensor) -> np.ndarray:
+    """Images or signals, (n, channels, *sides), as images to show."""
+    if maps.ndim == 3:  # a signal is an image whose rows are its channels
+        maps = maps[:, None]
+    elif maps.shape[1] not in (1, 3):
+        maps = maps.mean(1, keepdim=True)
+    return as_images(maps.cpu().numpy(), None, "X")
 
 
 def scaled(images: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from numbers import Integral
 from typing import Any, Self
 
@@ -11,16 +12,21 @@ from torch import Tensor
 
 from sknets._measure import Layer, watched
 from sknets._params import Interval, InvalidParameterError, check_values
-from sknets.inspection._probe import Probe, scaled
+from sknets.inspection._probe import SLICE, Probe, scaled, shown
 from sknets.inspection.images import ImagesDisplay
 
 COUNT = [Interval(Integral, 1, None, closed="left")]
-SLICE = 256  # images that go through the network at a time
 
 
-def activations(probe: Probe, layer: str | None, owner: str) -> tuple[Layer, Tensor]:
-    """What a layer makes of every input, (n, n_maps, *sides), and what is known of the layer."""
-    network = getattr(probe.estimator.module_, "network", probe.estimator.module_)
+def activations(
+    probe: Probe, layer: str | None, owner: str
+) -> tuple[Layer, Iterator[tuple[Tensor, Tensor]]]:
+    """What is known of a layer, and slices of the images as the network sees them, with its maps.
+
+    Both are (n, channels, *sides).
+    """
+    module = probe.estimator.module_
+    network = getattr(module, "network", module)
     table = {each.name: each for each in probe.estimator._layers() if len(each.output_shape) > 1}
     if not table:
         raise InvalidParameterError(
@@ -33,10 +39,14 @@ def activations(probe: Probe, layer: str | None, owner: str) -> tuple[Layer, Ten
             f"The 'layer' parameter of {owner} must be one of {', '.join(table)}. "
             f"Got {layer!r} instead."
         )
-    with watched(network.get_submodule(name)) as made, torch.inference_mode():
+
+    def slices() -> Iterator[tuple[Tensor, Tensor]]:
         for part in probe.x.split(SLICE):
-            probe.estimator.module_(part)
-    return table[name], torch.cat(made).cpu()
+            with watched(network.get_submodule(name)) as made, torch.inference_mode():
+                module(part)
+                yield module.seen(part), made[-1].cpu()
+
+    return table[name], slices()
 
 
 class ActivationMapsDisplay(ImagesDisplay):
@@ -124,9 +134,11 @@ class ActivationMapsDisplay(ImagesDisplay):
             The display, drawn.
         """
         probe = Probe.of(estimator, X[:1], cls.__name__)
-        _, maps = activations(probe, layer, cls.__name__)
-        shown = maps[0] if maps.ndim == 4 else maps[0][:, None]  # a signal is one pixel high
-        return cls.from_arrays(shown.numpy(), n_rows=n_rows, n_cols=n_cols, ax=ax, **kwargs)
+        _, slices = activations(probe, layer, cls.__name__)
+        _, (maps, *_) = next(slices)
+        if maps.ndim == 2:  # a signal is one pixel high
+            maps = maps[:, None]
+        return cls.from_arrays(maps.numpy(), n_rows=n_rows, n_cols=n_cols, ax=ax, **kwargs)
 
 
 class PatchesDisplay(ImagesDisplay):
@@ -222,26 +234,22 @@ class PatchesDisplay(ImagesDisplay):
             {"n_units": n_units, "n_patches": n_patches},
         )
         probe = Probe.of(estimator, X, cls.__name__)
-        found, maps = activations(probe, layer, cls.__name__)
-        images = scaled(probe.images(probe.x))
+        found, slices = activations(probe, layer, cls.__name__)
+        parts = []
+        for seen, maps in slices:
+            values, places = maps[:, :n_units].flatten(2).max(2)
+            parts.append((scaled(shown(seen)), values.numpy(), places.numpy()))
+        images, values, places = map(np.concatenate, zip(*parts, strict=True))
         patches = [
-            patch_of(images[sample], found, place)
-            for unit in range(min(n_units, maps.shape[1]))
-            for sample, place in liked_best(maps[:, unit], n_patches)
+            patch_of(images[i], found, np.unravel_index(places[i, unit], found.output_shape[1:]))
+            for unit in range(values.shape[1])
+            for i in np.argsort(-values[:, unit], kind="stable")[:n_patches]
         ]
         n_cols = min(n_patches, len(images))
         return cls(np.stack(patches), n_cols=n_cols).plot(ax=ax, **kwargs)
 
 
-def liked_best(maps: Tensor, n: int) -> list[tuple[int, tuple[int, ...]]]:
-    """The images with the largest values of a unit, (n_samples, *sides), and where these are."""
-    values, places = maps.flatten(1).max(1)
-    samples = values.argsort(descending=True, stable=True)[:n].tolist()
-    sides = tuple(maps.shape[1:])
-    return [(i, tuple(map(int, np.unravel_index(int(places[i]), sides)))) for i in samples]
-
-
-def patch_of(image: np.ndarray, layer: Layer, place: tuple[int, ...]) -> np.ndarray:
+def patch_of(image: np.ndarray, layer: Layer, place: Sequence[Any]) -> np.ndarray:
     """What a unit at a place of a layer sees of an image, with zeros beyond the image."""
     windows = []
     for field, i in zip(layer.fields, place, strict=True):

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
-from sklearn.utils import check_array
 from torch import Tensor
 
 from sknets._params import Interval, InvalidParameterError, OneOf, Options, check_values
-from sknets.inspection._probe import Probe
+from sknets.inspection._probe import SLICE, Probe
 from sknets.inspection.images import ImagesDisplay
 
 OVERSHOOT = 0.02  # beyond the border, as in Moosavi-Dezfooli et al. (2016)
@@ -56,6 +55,8 @@ def adversarial_examples(
       the decision changes; the smallest Euclidean change it finds, whatever `epsilon`.
     - ``"universal"`` [3]_: one change for all inputs, within `epsilon`, built up from the minimal
       ones of those that it does not fool yet.
+
+    Decisions are those of the network alone, without the views of `tta` and without snapshots.
 
     Parameters
     ----------
@@ -134,13 +135,17 @@ def adversarial_examples(
 def _checked_bounds(bounds: Any, owner: str) -> tuple[float, float] | None:
     if bounds is None:
         return None
-    low, high = check_array(bounds, ensure_2d=False, ensure_min_samples=2, input_name="bounds")
-    if not low < high:
+    pair = isinstance(bounds, (tuple, list)) and len(bounds) == 2
+    if (
+        not pair
+        or not all(isinstance(bound, Real) for bound in bounds)
+        or not bounds[0] < bounds[1]
+    ):
         raise InvalidParameterError(
             f"The 'bounds' parameter of {owner} must be a smaller and a larger number. "
             f"Got {bounds!r} instead."
         )
-    return float(low), float(high)
+    return float(bounds[0]), float(bounds[1])
 
 
 def _gradients(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -151,10 +156,10 @@ def _gradients(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def _fast_gradient(probe: Probe, columns: Tensor, limits: Limits) -> Tensor:
-    def losses(x: Tensor) -> Tensor:
-        return -probe.scores(x).log_softmax(1).gather(1, columns[:, None])
+    def gradient_of(x: Tensor, column: Tensor) -> Tensor:
+        return _gradients(lambda x: -probe.scores(x).log_softmax(1).gather(1, column[:, None]), x)
 
-    gradient = _gradients(losses, probe.x)
+    gradient = _sliced(gradient_of, probe.x, columns)
     if limits.norm == 2:
         length = gradient.norm(dim=1, keepdim=True)
         direction = gradient / length.clamp_min(torch.finfo(gradient.dtype).tiny)
@@ -164,10 +169,16 @@ def _fast_gradient(probe: Probe, columns: Tensor, limits: Limits) -> Tensor:
 
 
 def _minimal_norm(probe: Probe, columns: Tensor, limits: Limits) -> Tensor:
-    with torch.no_grad():
-        start = probe.scores(probe.x).argmax(1)
-    change = _deep_fool(probe, probe.x, start, limits)
+    change = _sliced(
+        lambda x, start: _deep_fool(probe, x, start, limits), probe.x, probe.decisions(probe.x)
+    )
     return limits.clipped(probe.x + change)
+
+
+def _sliced(function: Callable[[Tensor, Tensor], Tensor], x: Tensor, columns: Tensor) -> Tensor:
+    """A function of rows and a column of each, a slice of the rows at a time."""
+    parts = zip(x.split(SLICE), columns.split(SLICE), strict=True)
+    return torch.cat([function(*part) for part in parts])
 
 
 def _deep_fool(probe: Probe, x: Tensor, start: Tensor, limits: Limits) -> Tensor:
@@ -207,18 +218,14 @@ def _to_nearest_border(probe: Probe, x: Tensor, scores: Tensor, start: Tensor) -
 def _universal(probe: Probe, columns: Tensor, limits: Limits) -> Tensor:
     """One change for all: algorithm 1 of the paper, with a fooling rate of 0.8."""
     x = probe.x
-    with torch.no_grad():
-        start = probe.scores(x).argmax(1)
+    start = probe.decisions(x)
     change = torch.zeros_like(x[:1])
     for _ in range(limits.max_iter):
         for i in range(len(x)):
             row, own = limits.clipped(x[i : i + 1] + change), start[i : i + 1]
-            with torch.no_grad():
-                fooled = probe.scores(row).argmax(1) != own
-            if not fooled:
+            if probe.decisions(row) == own:
                 change = limits.projected(change + _deep_fool(probe, row, own, limits))
-        with torch.no_grad():
-            rate = (probe.scores(limits.clipped(x + change)).argmax(1) != start).double().mean()
+        rate = (probe.decisions(limits.clipped(x + change)) != start).double().mean()
         if rate >= 0.8:
             break
     return limits.clipped(x + change)
@@ -288,6 +295,9 @@ class AdversarialDisplay(ImagesDisplay):
         *,
         method: str = "fgsm",
         epsilon: float = 0.1,
+        norm: float = np.inf,
+        bounds: Any = None,
+        max_iter: int = 50,
         ax: Any = None,
         **kwargs: Any,
     ) -> Self:
@@ -304,7 +314,13 @@ class AdversarialDisplay(ImagesDisplay):
         method : {"fgsm", "minimal_norm", "universal"}, default="fgsm"
             How the changes are found.
         epsilon : float, default=0.1
-            The largest change of a pixel.
+            The largest change, in the units of `X`.
+        norm : {2, inf}, default=inf
+            What `epsilon` bounds.
+        bounds : tuple of float, default=None
+            The smallest and the largest value that a pixel may have.
+        max_iter : int, default=50
+            Steps or passes, at most.
         ax : matplotlib Axes, default=None
             Where to draw; a new figure by default.
         **kwargs : dict
@@ -315,7 +331,16 @@ class AdversarialDisplay(ImagesDisplay):
         display : AdversarialDisplay
             The display, drawn.
         """
-        changed = adversarial_examples(estimator, X, y, method=method, epsilon=epsilon)
+        changed = adversarial_examples(
+            estimator,
+            X,
+            y,
+            method=method,
+            epsilon=epsilon,
+            norm=norm,
+            bounds=bounds,
+            max_iter=max_iter,
+        )
         probe = Probe.of(estimator, X, cls.__name__)
         fitted, n = probe.estimator, len(probe.x)
         before, after = (probe.images(rows) for rows in (probe.x, changed.reshape(n, -1)))

@@ -6,8 +6,9 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from sknets.inspection._probe import Probe, scaled
+from sknets.inspection._probe import SLICE, Probe, scaled
 from sknets.inspection.images import ImagesDisplay
 
 
@@ -62,11 +63,16 @@ def saliency(estimator: Any, X: Any, y: Any = None) -> np.ndarray:
     """
     probe = Probe.of(estimator, X, "saliency")
     columns = probe.columns(y, "saliency")
-    x = probe.x.clone().requires_grad_()
+    parts = zip(probe.x.split(SLICE), columns.split(SLICE), strict=True)
+    gradient = torch.cat([_gradient(probe, x, column) for x, column in parts])
+    return gradient.cpu().numpy().reshape(probe.X.shape)
+
+
+def _gradient(probe: Probe, x: Tensor, columns: Tensor) -> Tensor:
+    x = x.clone().requires_grad_()
     with torch.enable_grad():
         total = probe.scores(x).gather(1, columns[:, None]).sum()
-        (gradient,) = torch.autograd.grad(total, x)
-    return gradient.cpu().numpy().reshape(probe.X.shape)
+        return torch.autograd.grad(total, x)[0]
 
 
 class SaliencyDisplay(ImagesDisplay):

@@ -42,6 +42,7 @@ from sknets.preprocessing.images import ImageTransformer
 from sknets.preprocessing.layout import (
     Layout,
     as_floats,
+    as_image_array,
     channels_last,
     checked_rows,
     sample_shape,
@@ -155,6 +156,31 @@ def _name(step: Any) -> str:
     return NAMES.get(type(step)) or getattr(step, "__name__", type(step).__name__).lower()
 
 
+class Foreign:
+    """A callable of the user's, given a batch that it may change in place, and what it returns."""
+
+    def __init__(self, function: Callable[[Tensor, Generator], Any]) -> None:
+        self.function = function
+
+    def __call__(self, x: Tensor, generator: Generator) -> Any:
+        made = self.function(x.clone(), generator)
+        images = made.x if isinstance(made, AugmentedBatch) else made
+        if (
+            not isinstance(images, Tensor)
+            or images.dtype != x.dtype
+            or images.ndim != x.ndim
+            or images.shape[:2] != x.shape[:2]
+        ):
+            is_tensor = isinstance(images, Tensor)
+            found = f"{images.dtype} of shape {tuple(images.shape)}" if is_tensor else repr(images)
+            raise ValueError(
+                f"The callable {self.function!r} of an augmentation must return a tensor (or an "
+                f"AugmentedBatch) of as many images and channels as it gets, {x.dtype} of shape "
+                f"{tuple(x.shape)}. Got {found} instead."
+            )
+        return made
+
+
 class Chain:
     """Augmentations as they run: checked, and neighbours that move pixels put together.
 
@@ -176,8 +202,10 @@ class Chain:
         self.links: list[Callable[[Tensor, Generator], Any]] = []
         for step in steps:
             last = self.links[-1] if self.links else None
-            if not isinstance(step, Geometric):
-                self.links.append(step._changed if isinstance(step, Augmentation) else step)
+            if not isinstance(step, Augmentation):
+                self.links.append(Foreign(step))
+            elif not isinstance(step, Geometric):
+                self.links.append(step._changed)
             elif isinstance(last, Resampling) and last.can_go_on(step):
                 self.links[-1] = Resampling([*last.steps, step])
             else:
@@ -332,9 +360,9 @@ def augmented(
         {**settings, "copies": copies, "random_state": random_state},
     )
     chain = Chain.of(augment, "augmented")
-    X = as_array(X)
+    X = as_image_array(X)
     rows = checked_rows(X, "augmented")
-    layout = Layout.of(X, rows, "augmented", **settings)
+    layout = Layout.of(sample_shape(X), rows.shape[1], "augmented", **settings)
     if y is not None:
         y = np.asarray(as_array(y))
         check_consistent_length(rows, y)

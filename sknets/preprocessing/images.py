@@ -24,7 +24,7 @@ from sklearn.base import (
 from sklearn.utils.extmath import svd_flip
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sknets._data import as_array, as_tensor, slices
+from sknets._data import as_tensor, slices
 from sknets._params import (
     Interval,
     InvalidParameterError,
@@ -36,8 +36,8 @@ from sknets._params import (
 from sknets.preprocessing.layout import (
     Layout,
     as_floats,
+    as_image_array,
     checked_rows,
-    image_shape_of,
     sample_shape,
 )
 
@@ -142,15 +142,21 @@ class ImageTransformer(TransformerMixin, BaseEstimator, ABC):
             The images in floats, as rows where X has rows and as an array where it is one.
         """
         check_is_fitted(self)
+        X = as_image_array(X)
         rows = as_floats(self._more_rows(X))
         return self._like(self._transformed(rows), X)
 
     def _first_rows(self, X: Any) -> np.ndarray:
         """Checked rows of the images that a fit begins with; sets their shape and names."""
-        X = as_array(X)
+        X = as_image_array(X)
         rows = checked_rows(X, self)
         layout = Layout.of(
-            X, rows, type(self).__name__, self.image_shape, self.channels, self.signal
+            sample_shape(X),
+            rows.shape[1],
+            type(self).__name__,
+            self.image_shape,
+            self.channels,
+            self.signal,
         )
         self._check_fits(layout.shape)
         validate_data(self, X if sample_shape(X) is None else rows, skip_check_array=True)
@@ -159,17 +165,11 @@ class ImageTransformer(TransformerMixin, BaseEstimator, ABC):
 
     def _more_rows(self, X: Any) -> np.ndarray:
         """Checked rows of images that are like those of the fit."""
-        X = as_array(X)
+        X = as_image_array(X)
         rows, shape = checked_rows(X, self), sample_shape(X)
         named = X if shape is None else rows
         validate_data(self, named, reset=False, skip_check_array=True)
-        if shape is not None:
-            shape = image_shape_of(shape, self.channels == "last", self.signal)
-            if shape != self.image_shape_:
-                raise ValueError(
-                    f"X has images of shape {shape}, but {type(self).__name__} is expecting "
-                    f"{self.image_shape_} as input."
-                )
+        self._layout.check(shape, type(self).__name__, self.signal)
         return rows
 
     def _like(self, rows: np.ndarray, X: Any) -> np.ndarray:
@@ -215,7 +215,7 @@ class InvertibleTransformer(OneToOneFeatureMixin, ImageTransformer):
             The images, as rows where X has rows and as an array where it is one.
         """
         check_is_fitted(self)
-        X = as_array(X)
+        X = as_image_array(X)
         rows = as_floats(checked_rows(X, self))
         if rows.shape[1] != self._n_features_out:
             raise ValueError(

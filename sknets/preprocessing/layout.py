@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils import check_array
 from torch import Tensor
 
+from sknets._data import as_array
 from sknets._params import InvalidParameterError
 
 AXES = {False: (1, 2, 3), True: (1, 2)}  # of one image, by whether it is a signal
@@ -27,18 +28,35 @@ class Layout(NamedTuple):
 
     @classmethod
     def of(
-        cls, X: Any, rows: np.ndarray, owner: str, image_shape: Any, channels: str, signal: bool
+        cls,
+        given: tuple[int, ...] | None,
+        n_values: int,
+        owner: str,
+        image_shape: Any,
+        channels: str,
+        signal: bool,
     ) -> Self:
-        """The layout of the images `X`, whose rows are given, by the parameters of `owner`."""
-        given = None if image_shape is None else tuple(image_shape)
-        shapes = [s for s in (sample_shape(X), given) if s is not None] or [rows.shape[1:]]
+        """The layout of images of `n_values` each, by the parameters of `owner`.
+
+        Parameters
+        ----------
+        given : tuple of int or None
+            The shape of each image in an array of them; None for rows.
+        n_values : int
+        owner : str
+            Whose parameters the others are, for messages.
+        image_shape, channels, signal
+            As the estimators take them.
+        """
+        named = None if image_shape is None else tuple(image_shape)
+        shapes = [s for s in (given, named) if s is not None] or [(n_values,)]
         last = channels == "last"
         for shape in shapes:
             sides = all(isinstance(side, Integral) and int(side) > 0 for side in shape)
-            if not sides or len(shape) not in AXES[signal] or prod(shape) != rows.shape[1]:
+            if not sides or len(shape) not in AXES[signal] or prod(shape) != n_values:
                 raise InvalidParameterError(
                     f"The 'image_shape' parameter of {owner}, or the shape of each of X, must be "
-                    f"{KINDS[signal]}, with {rows.shape[1]} values in all. Got {shape} instead."
+                    f"{KINDS[signal]}, with {n_values} values in all. Got {shape} instead."
                 )
         found, *others = (image_shape_of(shape, last, signal) for shape in shapes)
         if others and others != [found]:
@@ -47,6 +65,14 @@ class Layout(NamedTuple):
                 f"{shapes[0]}. Got {shapes[1]} instead."
             )
         return cls(found, last)
+
+    def check(self, given: tuple[int, ...] | None, owner: str, signal: bool) -> None:
+        """Raise ValueError for an array of images of another shape; rows pass."""
+        shape = given and image_shape_of(given, self.channels_last, signal)
+        if shape and shape != self.shape:
+            raise ValueError(
+                f"X has images of shape {shape}, but {owner} is expecting {self.shape} as input."
+            )
 
     def split(self, rows: np.ndarray) -> np.ndarray:
         """Rows as images: (n, channels, *sides)."""
@@ -64,9 +90,10 @@ class Layout(NamedTuple):
 
 def image_shape_of(stored: tuple[int, ...], channels_last: bool, signal: bool) -> tuple[int, ...]:
     """(channels, *sides) of a sample's shape; what has no axis of channels has one channel."""
-    if len(stored) == (1 if signal else 2) or len(stored) == 1:
-        return (1, *stored)
-    return (stored[-1], *stored[:-1]) if channels_last else stored
+    sides = tuple(map(int, stored))
+    if len(sides) == (1 if signal else 2) or len(sides) == 1:
+        return (1, *sides)
+    return (sides[-1], *sides[:-1]) if channels_last else sides
 
 
 def channels_last(images: Tensor) -> Tensor:
@@ -86,12 +113,31 @@ def sample_shape(X: Any) -> tuple[int, ...] | None:
     return tuple(X.shape[1:]) if getattr(X, "ndim", 2) > 2 else None
 
 
+def as_image_array(X: Any) -> Any:
+    """A tensor, or a list of images, as an array; everything else as it is."""
+    X = as_array(X)
+    if isinstance(X, (list, tuple)) and len(X) and np.ndim(X[0]) > 1:
+        return np.asarray(X)
+    return X
+
+
+def holds_bytes(X: Any) -> bool:
+    """Whether images are whole numbers of 8 bits: an array, a sparse matrix or a data frame."""
+    if hasattr(X, "dtype"):
+        return bool(X.dtype == np.uint8)
+    return hasattr(X, "columns") and np.asarray(X.head(1)).dtype == np.uint8
+
+
+def as_flat(X: Any) -> Any:
+    """An array of images as rows; everything else as it is."""
+    shape = sample_shape(X)
+    return X if shape is None else X.reshape(len(X), prod(shape))
+
+
 def checked_rows(X: Any, owner: Any) -> np.ndarray:
     """Images as rows of checked numbers, bytes as they are and all else as floats."""
-    shape = sample_shape(X)
-    if shape is not None:
-        X = X.reshape(len(X), prod(shape))
-    return check_array(X, dtype=[np.float64, np.float32, np.uint8], estimator=owner, input_name="X")
+    dtype = [np.float64, np.float32, np.uint8]
+    return check_array(as_flat(X), dtype=dtype, estimator=owner, input_name="X")
 
 
 def as_floats(rows: np.ndarray) -> np.ndarray:

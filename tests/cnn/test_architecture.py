@@ -7,7 +7,15 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
-from sknets.cnn import VGG, Architecture, ConvNet, get_architecture, list_architectures
+from sknets.cnn import (
+    VGG,
+    Architecture,
+    ConvNet,
+    DenseNet,
+    ResNet,
+    get_architecture,
+    list_architectures,
+)
 from sknets.cnn.architecture import TooSmallError, flat_size, output_shape
 
 
@@ -36,6 +44,43 @@ def test_a_recipe_holds_parameters_of_the_estimators(name):
 
     recipe = get_architecture(name).recipe()
     assert recipe.keys() <= CNNClassifier().get_params(deep=False).keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "nesterov", "decay", "batch_size"),
+    [
+        ("alexnet", False, 5e-4, 128),
+        ("zfnet", False, 0, 128),
+        ("vgg16", False, 5e-4, 256),
+        ("nin", False, 1e-4, 128),
+        ("googlenet", False, 0, 128),
+        ("resnet20", False, 1e-4, 128),
+        ("resnet50", False, 1e-4, 256),
+        ("resnext29_8x64d", False, 5e-4, 128),
+        ("wrn28_10", True, 5e-4, 128),
+        ("densenet_bc100_12", True, 1e-4, 64),
+        ("densenet121", True, 1e-4, 256),
+        ("fractalnet20", False, 0, 100),
+        ("squeezenet1_0", False, 2e-4, 512),
+    ],
+)
+def test_a_recipe_is_the_papers(name, nesterov, decay, batch_size):
+    recipe = get_architecture(name).recipe()
+    assert recipe["momentum"] == 0.9
+    assert recipe["nesterovs_momentum"] == nesterov
+    assert recipe["alpha"] == pytest.approx(decay * batch_size)
+    assert recipe["batch_size"] == batch_size
+    waits = recipe["learning_rate"] == "plateau"
+    assert ("n_iter_no_change" in recipe) != waits  # else a fit could end before the rate falls
+
+
+def test_an_input_that_nothing_would_make_large_enough_is_said_so():
+    with pytest.raises(ValueError, match=r"takes no images of 8 x 8, .* nor larger ones"):
+        ConvNet(kernel_size=9000, padding="valid").build((1, 8, 8), 10)
+
+
+def test_the_first_parameter_may_be_given_by_position():
+    assert ResNet(20).depth == DenseNet(20).depth == 20
 
 
 def test_an_unknown_name_is_an_error_that_suggests():

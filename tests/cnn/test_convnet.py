@@ -36,9 +36,8 @@ def test_blocks_and_dense_layers_are_as_declared():
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("padding", ["same", "valid"])
 def test_sizes_are_those_of_the_formula(n, kernel, stride, padding):
-    """(N - F + 2 P) / S + 1, rounded down."""
-    pad = kernel // 2 if padding == "same" else 0
-    expected = (n - kernel + 2 * pad) // stride + 1
+    """(N - F + P) / S + 1, rounded down, with P zeros in all; "same" keeps the size at S = 1."""
+    expected = -(-n // stride) if padding == "same" else (n - kernel) // stride + 1
     settings = dict(channels=3, kernel_size=kernel, stride=stride, padding=padding, pooling=None)
     if expected < 1:
         with pytest.raises(ValueError, match="ConvNet needs signals of length"):

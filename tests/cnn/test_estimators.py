@@ -1,11 +1,15 @@
 """Convolutional estimators: what they take, what they learn, and what they hold."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
+from sklearn.svm import SVC
+from torch.utils.data import TensorDataset
 
 from sknets.cnn import VGG, CNNClassifier, CNNRegressor, ConvNet
 
@@ -78,14 +82,21 @@ def test_whole_numbers_are_scaled():
         (
             {"image_shape": (8, 9)},
             X.reshape(200, -1),
-            r"'image_shape' parameter .* 64\. Got \(8, 9\)",
+            r"'image_shape' parameter .* 64 values in all\. Got \(8, 9\)",
         ),
         (
             {"image_shape": (1, 1, 8, 8)},
             X.reshape(200, -1),
-            r"samples of shape .* Got \(1, 1, 8, 8\)",
+            r"must be \(height, width\), or .* Got \(1, 1, 8, 8\)",
         ),
-        ({"signal": True}, X[:, None], r"\(channels, length\)\. Got \(1, 8, 8\)"),
+        ({"signal": True}, X[:, None], r"must be \(length,\), or .* Got \(1, 8, 8\)"),
+        ({"image_shape": (5, 5)}, X, r"'image_shape' parameter .* Got \(5, 5\)"),
+        ({"image_shape": (-8, -8)}, ROWS, r"'image_shape' parameter .* Got \(-8, -8\)"),
+        ({"image_shape": ("8", "8")}, ROWS, "'image_shape' parameter .* Got .'8', '8'"),
+        ({"architecture": ConvNet}, X, r"a description, such as ConvNet\(\), not its class"),
+        ({"architecture": ConvNet(channels=())}, X, "'channels' parameter of ConvNet must hold"),
+        ({"architecture": ConvNet(dense=(4, "a"))}, X, "'dense' parameter of ConvNet must hold"),
+        ({"weights": SVC().fit(ROWS[:20], y[:20])}, X, "'weights' parameter must hold a conv"),
         ({"architecture": "vgg10"}, X, r"'architecture' parameter of CNNClassifier.*vgg16"),
         ({"architecture": VGG()}, X, "VGG needs images of 32 x 32, 1 channel"),
         ({"architecture": ConvNet(channels=0)}, X, "'channels' parameter of ConvNet"),
@@ -102,6 +113,49 @@ def test_images_of_another_shape_are_refused_at_predict():
     clf = classifier().fit(X, y)
     with pytest.raises(ValueError, match="X has 49 features, but CNNClassifier is expecting 64"):
         clf.predict(X[:, :7, :7])
+
+
+def test_images_laid_out_otherwise_are_refused_after_the_fit():
+    colours = np.stack([X, X**2, 1 - X], axis=1)
+    last = np.moveaxis(colours, 1, -1)
+    clf = classifier().fit(colours, y)
+    for use in (clf.predict, lambda images: clf.partial_fit(images, y)):
+        with pytest.raises(ValueError, match=r"images of shape \(8, 8, 3\), .* \(3, 8, 8\)"):
+            use(last)
+    expected = clf.predict_proba(colours)
+    clf.set_params(channels="last")  # for the next fit
+    assert_array_equal(clf.predict_proba(colours), expected)
+    with pytest.raises(ValueError, match=r"'channels' parameter .* cannot change"):
+        clf.partial_fit(last, y)
+    rows = classifier(warm_start=True).fit(ROWS, y).set_params(image_shape=(8, 8))
+    with pytest.raises(ValueError, match=r"'image_shape' parameter .* cannot change"):
+        rows.fit(ROWS, y)
+
+
+@pytest.mark.parametrize("kind", ["frame", "sparse", "images", "rows", "list"])
+def test_bytes_are_shares_in_whatever_they_come(kind):
+    pixels = np.rint(X * 255).astype(np.uint8)
+    rows = pixels.reshape(200, -1)
+    labels = torch.tensor(y)
+    given = {
+        "frame": lambda: pd.DataFrame(rows),
+        "sparse": lambda: sp.csr_array(rows),
+        "images": lambda: TensorDataset(torch.tensor(pixels), labels),
+        "rows": lambda: TensorDataset(torch.tensor(rows), labels),
+        "list": lambda: list(pixels),
+    }[kind]()
+    expected = classifier().fit(pixels, y).predict_proba(pixels)
+    shape = (8, 8) if kind in ("frame", "sparse", "rows") else None
+    clf = classifier(image_shape=shape).fit(given, None if kind in ("images", "rows") else y)
+    assert clf.image_shape_ == (1, 8, 8)
+    assert_allclose(clf.predict_proba(given), expected, atol=1e-6)
+
+
+def test_views_set_after_the_fit_are_checked():
+    clf = classifier().fit(X, y)
+    for tta in ("five", 5, ("flip", "five")):
+        with pytest.raises(ValueError, match="'tta' parameter of CNNClassifier must"):
+            clf.set_params(tta=tta).predict(X)
 
 
 def test_search_reaches_into_the_architecture_and_over_kinds():

@@ -1,6 +1,8 @@
 """Networks of the user's own in place of a description."""
 
 import pickle
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -97,3 +99,30 @@ def test_regressor_takes_one_too():
 def test_a_network_that_does_not_fit_is_an_error(architecture, error, message):
     with pytest.raises(error, match=message):
         fitted(architecture)
+
+
+def test_a_head_within_a_container_is_trained_alone():
+    def nested(shape, n_outputs):
+        features = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten())
+        classifier = nn.Sequential(nn.Linear(144, 6), nn.ReLU(), nn.Linear(6, n_outputs))
+        return nn.Sequential(OrderedDict(features=features, classifier=classifier))
+
+    for trainable, moving in (("head", {"classifier.2"}), (1, {"classifier.2", "classifier.0"})):
+        before = fitted(nested, learning_rate_init=1e-12, alpha=0).module_.network.module
+        after = fitted(nested, trainable=trainable).module_.network.module
+        moved = {
+            name
+            for name, layer in after.named_modules()
+            if isinstance(layer, (nn.Linear, nn.Conv2d))
+            and not torch.allclose(layer.weight, before.get_submodule(name).weight)
+        }
+        assert moved == moving
+
+
+def test_features_of_several_threads_are_their_own():
+    clf = fitted(made)
+    slices = [X[i : i + 20] for i in range(0, 200, 20)] * 5
+    expected = [clf.transform(part) for part in slices]
+    with ThreadPoolExecutor(4) as pool:
+        for found, alone in zip(pool.map(clf.transform, slices), expected, strict=True):
+            assert_array_equal(found, alone)

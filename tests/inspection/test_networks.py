@@ -20,7 +20,7 @@ from sknets.inspection import (
     saliency,
     summary,
 )
-from sknets.preprocessing import ImageScaler
+from sknets.preprocessing import Crop, ImageScaler
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # few epochs on purpose
 
@@ -300,3 +300,34 @@ def test_adversarial_changes_of_whole_numbers_are_not_rounded(clf, dtype):
     assert_allclose(abs(changed - bytes_of[:5] / whole).max(), 0.1, atol=1e-4)
     display = AdversarialDisplay.from_estimator(net, bytes_of[:5], epsilon=0.1)
     assert_allclose(display.images[:5], X[:5], atol=0.01)
+
+
+def test_patches_come_from_what_the_network_sees():
+    lit = np.zeros((4, 8, 8), dtype=np.float32)
+    lit[:, 3, 3] = 1
+    clf = CNNClassifier(**SMALL | dict(max_iter=1, batch_size=4), augment=Crop(padding=0, size=4))
+    clf.fit(lit, [0, 1, 0, 1])
+    with torch.no_grad():  # each unit is the pixel itself
+        conv = clf.module_.network.features.conv1_1
+        conv.weight.zero_()[:, 0, 1, 1] = 1
+        conv.bias.zero_()
+    display = PatchesDisplay.from_estimator(clf, lit, n_units=2, n_patches=3)
+    assert display.images.shape == (6, 3, 3)
+    assert (display.images[:, 1, 1] == 1).all()
+
+
+def test_images_of_other_channels_are_shown_as_their_mean():
+    two = np.stack([X[:20], 1 - X[:20]], axis=1)
+    clf = CNNClassifier(**SMALL | dict(max_iter=1, batch_size=20)).fit(two, y[:20])
+    for display in (SaliencyDisplay, AdversarialDisplay, PatchesDisplay):
+        assert display.from_estimator(clf, two[:3]).images.ndim == 3
+    assert_allclose(PatchesDisplay.from_estimator(clf, two[:3]).images, 0)  # the means are even
+
+
+def test_many_samples_give_what_few_do(clf):
+    n = 300  # more than go through the network at a time
+    assert_allclose(saliency(clf, X[:n])[-5:], saliency(clf, X[n - 5 : n]), atol=1e-5)
+    for method in ("fgsm", "minimal_norm"):
+        many = adversarial_examples(clf, X[:n], method=method, max_iter=5)
+        few = adversarial_examples(clf, X[n - 5 : n], method=method, max_iter=5)
+        assert_allclose(many[-5:], few, atol=1e-4)

@@ -350,3 +350,26 @@ def test_bad_input_is_an_error(settings, message):
     given = {"X": DIGITS.images[:4], "y": DIGITS.target[:4], "augment": "flip", "random_state": 0}
     with pytest.raises(ValueError, match=message):
         augmented(**given | settings)
+
+
+def test_a_callable_may_change_its_batch_in_place():
+    before = IMAGES.clone()
+    made = Chain.of(lambda x, generator: x.add_(1))(IMAGES, draws())
+    assert_array_equal(IMAGES, before)
+    assert_array_equal(made.x, before + 1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda x, generator: None,
+        lambda x, generator: x.numpy(),
+        lambda x, generator: x.float(),
+        lambda x, generator: x[:, :1],
+        lambda x, generator: x[:3],
+    ],
+    ids=["nothing", "an array", "another dtype", "fewer channels", "fewer images"],
+)
+def test_a_callable_that_returns_something_else_is_an_error(wrong):
+    with pytest.raises(ValueError, match=r"must return a tensor .* of as many images and channels"):
+        Chain.of(wrong)(IMAGES, draws())

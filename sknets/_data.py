@@ -24,9 +24,9 @@ BLOCK_BYTES = 256 * 2**10  # read in one piece: long enough for a disk, short en
 
 
 class Batch(NamedTuple):
-    """A minibatch on the device."""
+    """A minibatch on the device, `x` a tensor or `Sequences`."""
 
-    x: Tensor
+    x: Any
     y: Tensor | None = None
     weight: Tensor | None = None
 

@@ -170,7 +170,7 @@ def initialise(
     """
     for layer in module.modules():
         if isinstance(layer, (nn.Linear, nn.modules.conv._ConvNd)):
-            _initialise_weight(layer.weight, weight_init, init_std, generator)
+            initialise_weight(layer.weight, weight_init, init_std, generator)
             if layer.bias is not None:
                 nn.init.constant_(layer.bias, 0.0 if bias_init == "auto" else float(bias_init))
         elif isinstance(layer, nn.modules.batchnorm._NormBase):
@@ -179,7 +179,8 @@ def initialise(
             nn.init.constant_(layer.weight, 0.25)  # He et al. (2015, section 2.1)
 
 
-def _initialise_weight(w: Tensor, how: str, init_std: float, generator: torch.Generator) -> None:
+def initialise_weight(w: Tensor, how: str, init_std: float, generator: torch.Generator) -> None:
+    """Fill one matrix or bank of kernels by one of `INITIALIZERS` but "auto"."""
     if how == "orthogonal":  # Saxe et al. (2014)
         nn.init.orthogonal_(w, generator=generator)
     elif how == "normal":

@@ -80,3 +80,8 @@ def clip_rows_(parameters: list[nn.Parameter], max_norm: float) -> None:
     for parameter in parameters:
         if parameter.ndim >= 2:
             parameter.data.renorm_(2, 0, max_norm)
+
+
+def clip_(gradient: Tensor, clip_norm: float) -> None:
+    """Scale a gradient down to a norm where it exceeds it (Pascanu et al., 2013, section 3.2)."""
+    gradient.mul_((clip_norm / torch.linalg.vector_norm(gradient)).clamp_max_(1).nan_to_num_(1))

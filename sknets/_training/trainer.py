@@ -30,7 +30,7 @@ from sknets._state import to_arrays, to_tensors
 from sknets._training.averaging import WeightAverage
 from sknets._training.objective import FullObjective
 from sknets._training.optimizers import FullBatchResult, minimize
-from sknets._training.parameters import FlatParameters, Penalty, clip_rows_
+from sknets._training.parameters import FlatParameters, Penalty, clip_, clip_rows_
 from sknets._training.schedules import Schedule
 from sknets._training.steps import Step, StepResult
 from sknets._warnings import warn
@@ -55,6 +55,8 @@ class Recipe:
     seed: int
     shuffle: bool = True
     weight_decay: float = 0.0  # decoupled: w -= rate * weight_decay * w
+    clip_norm: float | None = None
+    clip_value: float | None = None
     max_norm: float | None = None
     averaging: str | None = None
     averaging_decay: float = 0.999
@@ -287,6 +289,10 @@ class Trainer(NeuralNet):
             self.notify_batch(
                 "on_grad_computed", named_parameters=named, batch=batch[:2], training=True
             )
+        if recipe.clip_norm is not None:
+            clip_(flat.grad, recipe.clip_norm)
+        if recipe.clip_value is not None:
+            flat.grad.clamp_(-recipe.clip_value, recipe.clip_value)
         rates = self.rates
         before = None if rates is None else flat.values.clone()
         if recipe.weight_decay:

@@ -142,6 +142,18 @@ class TrainingParameters(BaseEstimator):
         [Interval(Real, 0, None, closed="neither"), None],
         "Largest Euclidean norm of the incoming weights of a unit, restored after each step.",
     )
+    clip_norm: Any = param(
+        None,
+        [None, Interval(Real, 0, None, closed="neither")],
+        "Largest Euclidean norm of the gradient of a minibatch, to which it is scaled down. "
+        "Ignored by full-batch solvers.",
+    )
+    clip_value: Any = param(
+        None,
+        [None, Interval(Real, 0, None, closed="neither")],
+        "Largest absolute value in the gradient of a minibatch, to which others are cut. Ignored "
+        "by full-batch solvers.",
+    )
     decay_rate: float = param(
         0.5,
         Interval(Real, 0, None, closed="neither"),
@@ -294,6 +306,8 @@ class TrainingParameters(BaseEstimator):
             seed=seed,
             shuffle=self.shuffle,
             weight_decay=self.alpha if decoupled else 0.0,
+            clip_norm=self.clip_norm,
+            clip_value=self.clip_value,
             max_norm=self.max_norm,
             averaging=self.averaging,
             averaging_decay=self.averaging_decay,

@@ -9,7 +9,6 @@ import scipy.sparse as sp
 import torch
 from sklearn.utils import _safe_indexing, check_array
 from skorch.dataset import Dataset as SkorchDataset
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from sknets._data import (
@@ -21,6 +20,7 @@ from sknets._data import (
     is_streamed,
     sparse_tensor,
 )
+from sknets._sequences import SequenceData, SequenceRows
 from sknets._targets import dense
 from sknets._training.trainer import Seen
 
@@ -77,6 +77,15 @@ class TrainingSet(NamedTuple):
         home = torch.device("cpu") if streamed else device
         target = target_tensor(self.target, dtype, home)
         weight = None if self.weight is None else as_tensor(self.weight, dtype, home)
+        if isinstance(self.X, SequenceRows):
+            return SequenceData(
+                self.X.tensor(dtype, device),
+                target,
+                weight,
+                batch_size=batch_size,
+                dtype=dtype,
+                device=device,
+            )
         if not streamed:
             x = self.X
             if sp.issparse(x):
@@ -117,12 +126,17 @@ def checked_difficulty(difficulty: Any, curriculum: str | None, n: int) -> np.nd
     return difficulty
 
 
-def target_tensor(target: np.ndarray, dtype: torch.dtype, device: Any) -> Tensor:
+def target_tensor(target: Any, dtype: torch.dtype, device: Any) -> Any:
     """Class indices stay whole numbers, all else becomes the network's dtype."""
+    if isinstance(target, SequenceRows):
+        return target.tensor(dtype, device)
     return as_tensor(target, torch.int64 if target.dtype.kind in "iu" else dtype, device)
 
 
-def input_tensor(X: Any, dtype: torch.dtype, device: torch.device) -> Tensor:
+def input_tensor(X: Any, dtype: torch.dtype, device: torch.device) -> Any:
+    """What a network takes for some rows."""
+    if isinstance(X, SequenceRows):
+        return X.tensor(dtype, device).filled(torch.arange(len(X)))
     if sp.issparse(X):
         return sparse_tensor(sp.csr_array(X), device).to(dtype)
     return as_tensor(X, dtype, device)

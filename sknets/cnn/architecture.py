@@ -252,7 +252,7 @@ def _check_sizes(description: Any) -> None:
         if isinstance(given, str) or not np.iterable(given):
             continue
         sizes = list(_flattened(given))
-        whole = all(isinstance(size, Integral) and size > 0 for size in sizes)
+        whole = all(isinstance(size, Integral) and int(size) > 0 for size in sizes)
         if not whole or (name == "channels" and not sizes):
             raise InvalidParameterError(
                 f"The {name!r} parameter of {type(description).__name__} must hold whole numbers "

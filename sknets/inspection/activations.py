@@ -237,8 +237,8 @@ class PatchesDisplay(ImagesDisplay):
         found, slices = activations(probe, layer, cls.__name__)
         parts = []
         for seen, maps in slices:
-            values, places = maps[:, :n_units].flatten(2).max(2)
-            parts.append((scaled(shown(seen)), values.numpy(), places.numpy()))
+            largest = maps[:, :n_units].flatten(2).max(2)
+            parts.append((scaled(shown(seen)), *(found.numpy() for found in largest)))
         images, values, places = map(np.concatenate, zip(*parts, strict=True))
         patches = [
             patch_of(images[i], found, np.unravel_index(places[i, unit], found.output_shape[1:]))

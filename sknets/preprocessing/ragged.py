@@ -1,0 +1,198 @@
+"""Sequences as users have them: tables, arrays and lists, of one length, of many, or filled up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils import assert_all_finite
+from torch.utils.data import Dataset
+
+from sknets._data import as_array, is_memory_map
+from sknets._sequences import SequenceRows
+
+
+class Given(NamedTuple):
+    """Inputs as they came: a table of whole sequences, or sequences one after another."""
+
+    rows: Any  # a table, or SequenceRows
+    shape: tuple[Any, ...] | None  # (time, *step), time None if it varies; None: unknown
+
+
+def as_given(X: Any, ids: bool, padding_value: float | None) -> Given:
+    """Inputs as a table where they can be one, else as sequences.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, time) or (n, time, ...), or sequence of array-like (time, ...)
+        Of ids of tokens with `ids`.
+    ids : bool
+    padding_value : float, optional
+        What marks steps at the end as padding, beside NaN and, of ids, what is negative.
+
+    Raises
+    ------
+    ValueError
+        If a sequence is empty or is no array of numbers, if steps differ in shape, or if values
+        are not finite.
+    """
+    X = as_array(X)
+    if isinstance(X, Dataset):
+        return Given(X, None)
+    if not _is_list_of_sequences(X):
+        if hasattr(X, "columns") or not hasattr(X, "ndim"):
+            if not ids:
+                return Given(X, None)
+            X = np.asarray(X)
+        if X.ndim < 2 or hasattr(X, "tocsr"):
+            return Given(X, None)
+        return _of_array(X, ids, padding_value)
+    rows = _without_padding(*_of_list(X, ids), ids, padding_value)
+    return Given(rows, (None, *rows.steps.shape[1:]))
+
+
+def as_sequences(X: Any, ids: bool = False) -> SequenceRows:
+    """Inputs as sequences, whatever they came as, without what fills them up.
+
+    Whole numbers stay such where they can be `ids`, else they become floats. For what is raised see
+    `as_given`.
+    """
+    X = as_array(X)
+    if _is_list_of_sequences(X):
+        steps, lengths = _of_list(X, ids)
+    else:
+        X = np.asarray(X)
+        if X.ndim < 2 or X.dtype.kind not in "biuf":
+            raise ValueError(
+                "X must be an array of numbers, (n, time) or (n, time, features), or a list of "
+                f"sequences. Got {X.dtype} of shape {X.shape} instead."
+            )
+        lengths = np.full(len(X), X.shape[1])
+        steps = X.reshape(-1, *X.shape[2:])
+    whole = ids and steps.dtype.kind in "iu"
+    if not whole and steps.dtype.kind != "f":
+        steps = steps.astype(np.float64)
+    return _without_padding(steps, lengths, whole, None)
+
+
+def like(X: Any, rows: SequenceRows) -> np.ndarray:
+    """Sequences as an array of numbers where X was one, else as one of objects."""
+    shape = np.shape(X) if hasattr(X, "ndim") and X.ndim > 1 else None
+    if shape is not None:
+        made = np.full(shape, np.nan, dtype=rows.dtype)
+        made[np.arange(shape[1]) < rows.lengths[:, None]] = rows.steps
+        return made
+    sequences = np.empty(len(rows), dtype=object)
+    sequences[:] = list(rows)
+    return sequences
+
+
+def _of_array(X: np.ndarray, ids: bool, padding_value: float | None) -> Given:
+    """An array of sequences that are all of one length, but for what fills them up."""
+    n, time, *step = X.shape
+    shape = (time, *step)
+    if not time:
+        raise ValueError("The sequences of X are empty.")
+    if not ids:
+        if X.dtype.kind not in "biuf" or is_memory_map(X) or not _may_be_padded(X, padding_value):
+            return Given(X.reshape(n, -1) if step else X, shape)
+    elif X.dtype.kind not in "iuf":
+        raise ValueError(f"Ids of tokens must be whole numbers. Got dtype {X.dtype} instead.")
+    steps = X.reshape(n * time, *step)
+    rows = _without_padding(steps, np.full(n, time), ids, padding_value)
+    if not ids and (rows.lengths == time).all():
+        return Given(X.reshape(n, -1) if step else X, shape)
+    return Given(rows, (None, *step))
+
+
+def _may_be_padded(X: np.ndarray, padding_value: float | None) -> bool:
+    last = X[:, -1:]
+    if padding_value is not None and (last == padding_value).any():
+        return True
+    return last.dtype.kind == "f" and bool(np.isnan(last).any())
+
+
+def _without_padding(
+    steps: np.ndarray, lengths: np.ndarray, ids: bool, padding_value: float | None
+) -> SequenceRows:
+    """Sequences without the padding at their ends, checked."""
+    values = steps.reshape(len(steps), -1)
+    padding = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
+    if ids:
+        padding |= values < 0
+    if padding_value is not None:
+        padding |= values == padding_value
+    real = ~padding.all(axis=1)
+    ends = np.cumsum(lengths)
+    kept = np.zeros(len(lengths), dtype=np.int64)
+    where = np.flatnonzero(real)
+    owner = np.repeat(np.arange(len(lengths)), lengths)[where]
+    np.maximum.at(kept, owner, where - (ends - lengths)[owner] + 1)
+    if not kept.all():
+        i = int(np.argmin(kept))
+        raise ValueError(f"Sequence {i} of X is empty, or all of its steps are NaN or padding.")
+    rows = SequenceRows(steps, lengths)
+    if (kept < lengths).any():
+        places = np.arange(len(steps)) - np.repeat(ends - lengths, lengths)
+        rows = SequenceRows(steps[places < np.repeat(kept, lengths)], kept)
+    if ids:
+        return SequenceRows(_as_ids(rows.steps), rows.lengths)
+    assert_all_finite(rows.steps, input_name="X")
+    return rows
+
+
+def _as_ids(steps: np.ndarray) -> np.ndarray:
+    whole = steps.astype(np.int64)
+    if steps.dtype.kind == "f" and not (whole == steps).all():
+        raise ValueError("Ids of tokens must be whole numbers. Got fractions instead.")
+    if (whole < 0).any():
+        raise ValueError("Negative ids of tokens are padding, which may only be at the end.")
+    return whole
+
+
+def _is_list_of_sequences(X: Any) -> bool:
+    """Whether X is a list (or an array of objects) of sequences that no table could hold."""
+    if hasattr(X, "columns"):
+        return False
+    objects = getattr(X, "dtype", None) == np.dtype(object) and getattr(X, "ndim", 1) == 1
+    if not objects and not isinstance(X, (list, tuple)):
+        return False
+    if not len(X) or any(isinstance(x, str) for x in X):
+        return len(X) > 0
+    shapes = {np.shape(x) if hasattr(x, "shape") else _shape_of(x) for x in X}
+    return objects or len(shapes) > 1 or len(next(iter(shapes))) > 1
+
+
+def _shape_of(x: Any) -> tuple[int, ...]:
+    return np.asarray(x).shape if isinstance(x, Sequence) else ()
+
+
+def _of_list(X: Any, ids: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The steps of all sequences of a list, and how many each has."""
+    sequences = [_of_sequence(x, i, ids) for i, x in enumerate(X)]
+    shapes = {x.shape[1:] for x in sequences}
+    if len(shapes) > 1:
+        raise ValueError(f"All steps of X must have one shape. Got {sorted(shapes)} instead.")
+    return np.concatenate(sequences), np.array([len(x) for x in sequences])
+
+
+def _of_sequence(x: Any, i: int, ids: bool) -> np.ndarray:
+    """One sequence as an array of numbers."""
+    if isinstance(x, str):
+        raise ValueError(
+            f"Sequence {i} of X is a text. Put a sknets.preprocessing.SequenceTokenizer before, "
+            'with vocabulary_size="auto" to read what it makes.'
+        )
+    try:
+        x = np.asarray(as_array(x))
+    except ValueError as error:
+        raise ValueError(f"Sequence {i} of X is no array: {error}") from error
+    if x.dtype.kind not in "biuf" or not x.ndim:
+        raise ValueError(
+            f"Sequence {i} of X must be an array of numbers, (time,) or (time, features). "
+            f"Got {x!r} instead."
+        )
+    if x.dtype.kind != "f" and not ids:
+        x = x.astype(np.float64)
+    return x

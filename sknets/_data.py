@@ -37,9 +37,14 @@ class Batch(NamedTuple):
         return self.y
 
     @property
+    def n_terms(self) -> int:
+        """How many losses there are a mean of: one a sample, or one a step of sequences."""
+        return (self.x if self.y is None else self.y).shape[0]
+
+    @property
     def total_weight(self) -> float:
-        """The number of samples, or the sum of their weights."""
-        return self.x.shape[0] if self.weight is None else self.weight.sum().item()
+        """The number of losses, or the sum of their weights."""
+        return self.n_terms if self.weight is None else self.weight.sum().item()
 
 
 class Data(Protocol):

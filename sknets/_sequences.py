@@ -70,7 +70,7 @@ class SequenceRows:
 
     def __getitem__(self, rows: Any) -> SequenceRows:
         lengths = self.lengths[rows]
-        return SequenceRows(self.steps[_steps_of(self.starts[rows], lengths)], lengths)
+        return SequenceRows(self.steps[steps_of(self.starts[rows], lengths)], lengths)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return iter(np.split(self.steps, self.starts[1:]))
@@ -105,7 +105,7 @@ class SequenceTensor(NamedTuple):
 
     def joined(self, rows: Tensor) -> Tensor:
         """The steps of some sequences, one after another."""
-        index = _steps_of(self.starts[rows].numpy(), self.lengths[rows].numpy())
+        index = steps_of(self.starts[rows].numpy(), self.lengths[rows].numpy())
         return self.steps[torch.from_numpy(index).to(self.steps.device)]
 
 
@@ -118,9 +118,8 @@ class SequenceData:
     Parameters
     ----------
     x : SequenceTensor
-    y : Tensor of shape (n_samples, ...) or SequenceTensor, optional
+    y, weight : Tensor of shape (n_samples, ...) or SequenceTensor, optional
         Of the latter a batch gets the steps, one sequence after another.
-    weight : Tensor of shape (n_samples,), optional
     batch_size : int
     dtype, device
         Of the batches.
@@ -130,7 +129,7 @@ class SequenceData:
         self,
         x: SequenceTensor,
         y: Tensor | SequenceTensor | None = None,
-        weight: Tensor | None = None,
+        weight: Tensor | SequenceTensor | None = None,
         *,
         batch_size: int,
         dtype: torch.dtype,
@@ -161,22 +160,22 @@ class SequenceData:
         return rows[self.x.lengths[rows].argsort(stable=True)]
 
     def _batch(self, rows: Tensor) -> Batch:
-        x, y, weight = self.x.filled(rows), self.y, self.weight
         there = rows.to(self.device)
-        if isinstance(y, SequenceTensor):
-            y = y.joined(rows)
-            if weight is not None:
-                lengths = self.x.lengths[rows].to(self.device)
-                weight = weight[there].repeat_interleave(lengths)
-            return Batch(x, y, weight)
-        return Batch(
-            x,
-            None if y is None else y[there],
-            None if weight is None else weight[there],
-        )
+
+        def taken(values: Any) -> Any:
+            if isinstance(values, SequenceTensor):
+                return values.joined(rows)
+            return None if values is None else values[there]
+
+        return Batch(self.x.filled(rows), taken(self.y), taken(self.weight))
 
 
-def _steps_of(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+def flat(values: Any) -> Any:
+    """The steps of sequences, one sequence after another; everything else as it is."""
+    return values.steps if isinstance(values, SequenceRows) else values
+
+
+def steps_of(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """The indices of all steps of sequences that start at some places."""
     ends = np.cumsum(lengths)
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)

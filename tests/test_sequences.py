@@ -93,9 +93,9 @@ def test_epochs_differ_and_can_be_limited_to_some_rows():
 def test_targets_and_weights_of_steps_come_joined():
     x = ROWS.tensor(**SETTINGS)
     labels = SequenceRows(np.arange(15), LENGTHS).tensor(**SETTINGS)
-    weight = torch.arange(5.0)
+    weight = SequenceRows(np.arange(15.0), LENGTHS).tensor(**SETTINGS)
     found = SequenceData(x, labels, weight, batch_size=2, **SETTINGS)
     first = next(iter(found.epoch(None)))
     assert first.y.tolist() == [0, 1, 2, 3]
-    assert first.weight.tolist() == [0, 0, 0, 1]
+    assert first.weight.tolist() == [0, 1, 2, 3]
     assert isinstance(first.x, Sequences)

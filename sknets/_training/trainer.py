@@ -262,16 +262,19 @@ class Trainer(NeuralNet):
         n_batches = -(-n_rows // iterator.batch_size)
         self.sees_all = n_rows == iterator.n_samples
         total = torch.zeros((), dtype=self.flat.values.dtype, device=self.compute_device)
+        n_terms = 0
         for i, batch in enumerate(iterator.epoch(shuffling, rows)):
             if not recipe.schedule.is_constant:
                 self.set_rate(recipe.schedule.rate(self.epochs_of_fit + (i + 1) / n_batches))
             run = self.observed_step if self.batch_listeners else step_fn
-            total.add_(run(batch).loss, alpha=batch.x.shape[0])
+            n = batch.n_terms
+            total.add_(run(batch).loss, alpha=n)
+            n_terms += n
         self.within_epoch = False
         if self.watched:
             self.module_.eval()
         self.samples_seen += n_rows
-        loss = total.item() / max(1, n_rows)
+        loss = total.item() / max(1, n_terms)
         self.history.record(prefix + "_loss", loss)
         self.history.record(prefix + "_loss_best", loss < self.least_loss)
         self.least_loss = min(loss, self.least_loss)

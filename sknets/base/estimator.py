@@ -24,6 +24,7 @@ from sknets._data import Data, as_tensor, is_streamed
 from sknets._device import compute_dtype, resolve_device
 from sknets._params import estimator
 from sknets._random import Stream, derived_seed, draw_seed
+from sknets._sequences import flat
 from sknets._state import to_arrays, to_tensors
 from sknets._training import checkpoint
 from sknets._training.callbacks import (
@@ -356,11 +357,11 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             raw = torch.cat(list(self._forward(valid.X, self.module_)))
             score = np.nan
             if torch.isfinite(raw).all():
-                score = float(self._score(valid.target, raw, valid.weight))
-            target = target_tensor(valid.target, raw.dtype, raw.device)
+                score = float(self._score(flat(valid.target), raw, flat(valid.weight)))
+            target = target_tensor(flat(valid.target), raw.dtype, raw.device)
             weight = None
             if valid.weight is not None:
-                weight = as_tensor(valid.weight, raw.dtype, raw.device)
+                weight = as_tensor(flat(valid.weight), raw.dtype, raw.device)
             value = weighted_mean(loss(raw, target), weight).item()
         return {"valid_loss": value, "valid_score": score}
 

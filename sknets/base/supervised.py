@@ -112,7 +112,8 @@ CLASS_LOSSES: dict[str, tuple[LossClass, LossClass]] = {
 }
 
 
-def _has_probabilities(self: NetworkClassifier) -> bool:
+def has_probabilities(self: NetworkClassifier) -> bool:
+    """Whether the outputs are probabilities, for `available_if`."""
     if self.loss != "log_loss":
         raise AttributeError(f"probabilities are not available with loss={self.loss!r}.")
     return True
@@ -269,7 +270,7 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
         threshold = 0.5 if self._shape["loss"] == "log_loss" else 0.0
         return targets.labels(targets.decide(outputs, threshold))
 
-    @available_if(_has_probabilities)
+    @available_if(has_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Probabilities of the classes.
 
@@ -287,7 +288,7 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
         outputs = self._outputs(self._validated_rows(X))
         return self._targets.probabilities(outputs)
 
-    @available_if(_has_probabilities)
+    @available_if(has_probabilities)
     def predict_log_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Logarithms of the probabilities of the classes.
 

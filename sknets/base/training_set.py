@@ -20,7 +20,7 @@ from sknets._data import (
     is_streamed,
     sparse_tensor,
 )
-from sknets._sequences import SequenceData, SequenceRows
+from sknets._sequences import SequenceData, SequenceRows, flat
 from sknets._targets import dense
 from sknets._training.trainer import Seen
 
@@ -64,7 +64,7 @@ class TrainingSet(NamedTuple):
         """Some of the samples; streamed inputs stay where they are."""
         X = LazyRows(self.X, rows) if is_streamed(self.X) else self.X[rows]
         weight, difficulty = (None if a is None else a[rows] for a in self[2:])
-        if weight is not None and not weight.any():
+        if weight is not None and not flat(weight).any():
             raise ValueError(
                 "All samples that are held out by early_stopping, or all others, have a "
                 "sample_weight of 0. Drop samples without weight, or change random_state."
@@ -76,7 +76,7 @@ class TrainingSet(NamedTuple):
         streamed = is_streamed(self.X)
         home = torch.device("cpu") if streamed else device
         target = target_tensor(self.target, dtype, home)
-        weight = None if self.weight is None else as_tensor(self.weight, dtype, home)
+        weight = None if self.weight is None else target_tensor(self.weight, dtype, home)
         if isinstance(self.X, SequenceRows):
             return SequenceData(
                 self.X.tensor(dtype, device),

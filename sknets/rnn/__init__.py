@@ -1,5 +1,6 @@
 """Recurrent networks, for sequences of any kind."""
 
 from sknets.rnn.recurrent import RNNClassifier, RNNRegressor
+from sknets.rnn.tagger import RNNTagger
 
-__all__ = ["RNNClassifier", "RNNRegressor"]
+__all__ = ["RNNClassifier", "RNNRegressor", "RNNTagger"]

@@ -238,6 +238,14 @@ class SequenceNetwork(nn.Module):
         return steps._replace(values=steps.values.to(self.head.weight.dtype))
 
 
+class StepNetwork(SequenceNetwork):
+    """The same with an output for each step: of all real steps, one sequence after another."""
+
+    def forward(self, x: Tensor | Sequences) -> Tensor:
+        states = self.states(x)
+        return self.head(self.recurrent.dropout(states.joined(states.values)))
+
+
 @torch.no_grad()
 def initialise_recurrent(
     module: nn.Module,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from functools import partial
 from math import prod
@@ -18,7 +19,7 @@ from sknets._data import as_array
 from sknets._measure import Work
 from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
 from sknets._random import Stream, generator
-from sknets._sequences import SequenceRows
+from sknets._sequences import SequenceRows, steps_of
 from sknets.base import REGRESSION_LOSSES, NetworkClassifier, NetworkRegressor, NetworkTransformer
 from sknets.layers import INITIALIZERS
 from sknets.preprocessing.ragged import Given, as_given
@@ -64,12 +65,6 @@ class RecurrentNetwork(NetworkTransformer):
         "boolean",
         "Whether cell='gru' resets after the matrix product, as torch and cuDNN do, or before it, "
         "as the paper does, which is slower. Ignored by the others.",
-    )
-    pooling: str = param(
-        "last",
-        OneOf(*POOLINGS),
-        "How the outputs of all steps become one vector: the last of each direction, their mean or "
-        "maximum, or a mean weighted by attention.",
     )
     dropout: float = param(
         0.0,
@@ -150,7 +145,6 @@ class RecurrentNetwork(NetworkTransformer):
         "bidirectional",
         "activation",
         "reset_after",
-        "pooling",
         "dropout",
         "input_dropout",
         "vocabulary_size",
@@ -279,8 +273,11 @@ class RecurrentNetwork(NetworkTransformer):
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> SequenceNetwork:
         recurrent = self._recurrent(reader := self._reader(input_shape[1:]))
-        pooling = POOLINGS[self.pooling](recurrent.n_outputs)
-        return SequenceNetwork(reader, recurrent, pooling, n_outputs)
+        return self._around(reader, recurrent, n_outputs)
+
+    @abstractmethod
+    def _around(self, reader: Any, recurrent: Recurrent, n_outputs: int) -> SequenceNetwork:
+        """The network that has the recurrent layers inside."""
 
     def _reader(self, step_shape: tuple[int, ...]) -> Steps | Tokens:
         if self._takes_tokens:
@@ -327,7 +324,10 @@ class RecurrentNetwork(NetworkTransformer):
             return
         order = np.argsort(X.lengths, kind="stable")  # so that little is filled up
         made = torch.cat(list(super()._forward(X[order], function)))
-        yield made[torch.from_numpy(np.argsort(order)).to(made.device)]
+        places: Any = np.argsort(order)
+        if len(made) != len(order):  # of steps, not of sequences
+            places = steps_of(X[order].starts[places], X.lengths)
+        yield made[torch.from_numpy(places).to(made.device)]
 
     def _features(self, x: Any) -> Tensor:
         if self.states == "last":
@@ -344,7 +344,25 @@ class RecurrentNetwork(NetworkTransformer):
 
 
 @estimator
-class RNNClassifier(RecurrentNetwork, NetworkClassifier):
+class ManyToOne(RecurrentNetwork):
+    """Abstract: a recurrent network with one answer a sequence."""
+
+    pooling: str = param(
+        "last",
+        OneOf(*POOLINGS),
+        "How the outputs of all steps become one vector: the last of each direction, their mean or "
+        "maximum, or a mean weighted by attention.",
+    )
+
+    _shape_parameters: ClassVar[tuple[str, ...]] = (*RecurrentNetwork._shape_parameters, "pooling")
+
+    def _around(self, reader: Any, recurrent: Recurrent, n_outputs: int) -> SequenceNetwork:
+        pooling = POOLINGS[self.pooling](recurrent.n_outputs)
+        return SequenceNetwork(reader, recurrent, pooling, n_outputs)
+
+
+@estimator
+class RNNClassifier(ManyToOne, NetworkClassifier):
     """Recurrent network classifier, for sequences: one class each.
 
     See Also
@@ -354,7 +372,7 @@ class RNNClassifier(RecurrentNetwork, NetworkClassifier):
 
 
 @estimator
-class RNNRegressor(RecurrentNetwork, NetworkRegressor):
+class RNNRegressor(ManyToOne, NetworkRegressor):
     """Recurrent network regressor, for sequences: one or several numbers each.
 
     See Also

@@ -1,0 +1,195 @@
+"""A recurrent network with an answer at each step: many to many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import accuracy_score
+from sklearn.utils import check_array
+from sklearn.utils.metaestimators import available_if
+
+from sknets._data import as_array
+from sknets._params import estimator
+from sknets._sequences import SequenceRows
+from sknets.base import NetworkClassifier, NetworkEstimator
+from sknets.base.supervised import has_probabilities
+from sknets.preprocessing.ragged import Given
+from sknets.rnn.network import Last, Recurrent, StepNetwork
+from sknets.rnn.recurrent import RecurrentNetwork
+
+
+@estimator
+class RNNTagger(RecurrentNetwork, NetworkClassifier):
+    """Recurrent network that tells the class of each step of a sequence.
+
+    `y` holds a label for each step of each sequence, in the form of `X`: an array
+    (n_samples, time), or a list of arrays as long as the sequences. Several labels a step, of which
+    each may hold or not, are zeros and ones in a further axis.
+
+    See Also
+    --------
+    RNNClassifier : One class for a whole sequence.
+    """
+
+    def _given(self, X: Any) -> Given:
+        given = super()._given(X)
+        if isinstance(given.rows, SequenceRows):
+            return given
+        X = check_array(given.rows, dtype=(np.float64, np.float32), input_name="X")
+        time, *step = given.shape or X.shape[1:]
+        steps = X.reshape(-1, *step)
+        return Given(SequenceRows(steps, np.full(len(X), time)), (time, *step))
+
+    def _around(self, reader: Any, recurrent: Recurrent, n_outputs: int) -> StepNetwork:
+        return StepNetwork(reader, recurrent, Last(), n_outputs)
+
+    # -- labels in
+
+    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        rows, shape = self._given(X)
+        assert shape is not None
+        labels = label_rows(y, rows.lengths, type(self).__name__)
+        if reset:
+            self._learn_shape(rows, shape)
+        self._check_steps(rows)
+        return rows, labels
+
+    def _encode(self, y: SequenceRows, fresh: bool, classes: Any) -> Any:
+        return SequenceRows(super()._encode(y.steps, fresh, classes), y.lengths)
+
+    def _weights(self, X: Any, y: SequenceRows, sample_weight: Any) -> Any:
+        """The weight of each step: its sequence's times its class's."""
+        weight = NetworkEstimator._weights(self, X, y, sample_weight)
+        if weight is None and self.class_weight is None:
+            return None
+        steps = np.ones(len(y.steps)) if weight is None else np.repeat(weight, y.lengths)
+        if self.class_weight is not None:
+            steps = steps * self._weights_by_class(y.steps)
+        return SequenceRows(steps, y.lengths)
+
+    def _stratify(self, target: Any) -> None:
+        return None
+
+    # -- labels out
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the class of each step.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, time[, n_features]), or sequence of such sequences
+            The sequences.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples, time), or (n_samples,) of arrays of shape (time,)
+            The classes; with several labels a step these have a further axis.
+        """
+        return self._by_sequence(super().predict(X), X)
+
+    @available_if(has_probabilities)
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities of the classes at each step.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, time[, n_features]), or sequence of such sequences
+            The sequences.
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples, time, n_classes), or (n_samples,) of arrays
+            The probabilities, in the order of `classes_`.
+        """
+        return self._by_sequence(super().predict_proba(X), X)
+
+    @available_if(has_probabilities)
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Logarithms of the probabilities of the classes at each step.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, time[, n_features]), or sequence of such sequences
+            The sequences.
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples, time, n_classes), or (n_samples,) of arrays
+            ``log(predict_proba(X))``.
+        """
+        with np.errstate(divide="ignore"):
+            return self._by_sequence(np.log(super().predict_proba(X)), X)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Scores of the classes at each step, before the output activation.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, time[, n_features]), or sequence of such sequences
+            The sequences.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, time[, n_classes]), or (n_samples,) of arrays
+            One number a step for two classes, else one a class.
+        """
+        return self._by_sequence(super().decision_function(X), X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy over all steps.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, time[, n_features]), or sequence of such sequences
+            The sequences.
+        y : array-like of shape (n_samples, time), or sequence of array-like of shape (time,)
+            The classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the sequences.
+
+        Returns
+        -------
+        score : float
+            Share of the steps whose class is predicted; of several labels, whose labels all are.
+        """
+        lengths = self._given(X).rows.lengths
+        labels = label_rows(y, lengths, type(self).__name__).steps
+        weight = None if sample_weight is None else np.repeat(sample_weight, lengths)
+        return accuracy_score(labels, super().predict(X), sample_weight=weight)
+
+    def _by_sequence(self, values: Any, X: Any) -> np.ndarray:
+        """Values of all steps as those of each sequence, in an array where X is one."""
+        rows, shape = self._given(X)
+        assert shape is not None
+        lengths, time = rows.lengths, shape[0]
+        if time is not None:
+            return values.reshape(len(lengths), time, *values.shape[1:])
+        made = np.empty(len(lengths), dtype=object)
+        made[:] = list(SequenceRows(values, lengths))
+        return made
+
+
+def label_rows(y: Any, lengths: np.ndarray, owner: str) -> SequenceRows:
+    """The labels of all steps, checked against the lengths of the sequences.
+
+    What an array holds beyond the end of a sequence is left out.
+    """
+    if y is None:
+        raise ValueError(f"{owner} requires y to be passed, but the target y is None.")
+    y = as_array(y)
+    if len(y) != len(lengths):
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: {[len(lengths), len(y)]}"
+        )
+    is_array = hasattr(y, "dtype") and y.dtype != np.dtype(object)
+    each = [np.asarray(labels) for labels in y]
+    for i, (labels, n) in enumerate(zip(each, lengths, strict=True)):
+        if not labels.ndim or (len(labels) < n if is_array else len(labels) != n):
+            raise ValueError(
+                f"{owner} needs a label for each step: sequence {i} of X has {n} steps, "
+                f"and y has labels of shape {labels.shape} for it."
+            )
+    return SequenceRows(
+        np.concatenate([a[:n] for a, n in zip(each, lengths, strict=True)]), lengths
+    )

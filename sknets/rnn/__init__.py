@@ -1,6 +1,7 @@
 """Recurrent networks, for sequences of any kind."""
 
+from sknets.rnn.forecaster import RNNForecaster
 from sknets.rnn.recurrent import RNNClassifier, RNNRegressor
 from sknets.rnn.tagger import RNNTagger
 
-__all__ = ["RNNClassifier", "RNNRegressor", "RNNTagger"]
+__all__ = ["RNNClassifier", "RNNForecaster", "RNNRegressor", "RNNTagger"]

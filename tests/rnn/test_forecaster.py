@@ -1,0 +1,129 @@
+"""The forecaster: windows, differences, what is known of the future, and steps one by one."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.model_selection import TimeSeriesSplit, cross_val_score
+
+from sknets.rnn import RNNForecaster
+from sknets.rnn.forecaster import continued, differences
+
+pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # few epochs on purpose
+
+TIME = np.arange(120)
+SEASON = np.c_[np.sin(TIME * 2 * np.pi / 12), np.cos(TIME * 2 * np.pi / 12)]
+SERIES = 3 * SEASON[:, 0] + 0.1 * TIME + 10
+NOTHING = np.empty((20, 0))
+SMALL = dict(
+    window=12,
+    hidden_layer_sizes=(16,),
+    batch_size=20,
+    max_iter=60,
+    learning_rate_init=0.02,
+    difference=1,
+    random_state=0,
+)
+
+strategies = pytest.mark.parametrize(
+    "strategy", [dict(strategy="recursive"), dict(strategy="direct", horizon=6)], ids=str
+)
+
+
+def forecaster(**settings):
+    return RNNForecaster(**SMALL | settings)
+
+
+def test_differences_are_undone():
+    values = np.random.default_rng(0).normal(size=(30, 2))
+    for lags in ((), (1,), (12,), (1, 12), (12, 1, 1)):
+        changes = differences(values, lags)[-1]
+        assert len(changes) == 30 - sum(lags)
+        assert_allclose(continued(values[:-1], changes[-1], lags)[0], values[-1])
+
+
+@strategies
+def test_a_trend_with_a_season_is_continued(strategy):
+    reg = forecaster(**strategy).fit(None, SERIES[:100])
+    made = reg.predict(NOTHING)
+    assert made.shape == (20,)
+    assert np.sqrt(np.mean((made - SERIES[100:]) ** 2)) < 0.5 * SERIES.std()
+    assert_allclose(reg.forecast(SERIES[:100], 20), made)
+    assert_allclose(reg.predict(NOTHING[:7]), made[:7])  # the steps do not depend on how many
+
+
+def test_differences_over_the_season_leave_nothing_to_learn():
+    reg = forecaster(difference=(1, 12), max_iter=1).fit(None, SERIES[:100])
+    assert_allclose(reg.predict(NOTHING), SERIES[100:], atol=1e-6)
+
+
+@strategies
+def test_what_is_known_of_the_future_counts(strategy):
+    rng = np.random.default_rng(0)
+    known = rng.normal(size=(300, 1))
+    y = 2 * known[:, 0] + 5
+    reg = forecaster(difference=(), window=3, max_iter=100, **strategy).fit(known[:280], y[:280])
+    assert reg.score(known[280:], y[280:]) > 0.9
+    other = reg.predict(known[:20])
+    assert np.corrcoef(other, y[:20])[0, 1] > 0.9
+
+
+@strategies
+def test_several_series_are_forecast_together(strategy):
+    both = np.c_[SERIES, -SERIES]
+    reg = forecaster(**strategy, max_iter=2).fit(SEASON[:100], both[:100])
+    assert reg.predict(SEASON[100:]).shape == (20, 2)
+    assert reg.forecast(both[:50], 3, SEASON[50:53], SEASON[:50]).shape == (3, 2)
+
+
+def test_it_works_with_time_series_splits_and_early_stopping():
+    reg = forecaster(max_iter=20, early_stopping=True)
+    scores = cross_val_score(reg, SEASON, SERIES, cv=TimeSeriesSplit(2))
+    assert np.isfinite(scores).all()
+    reg.fit(SEASON, SERIES)
+    assert len(reg.validation_scores_) == 20
+
+
+def test_training_goes_on_with_more_of_the_series():
+    reg = forecaster(max_iter=5).fit(None, SERIES[:80])
+    reg.partial_fit(None, SERIES[60:100])
+    assert_array_equal(reg.context_[:, 0], SERIES[87:100])
+    assert np.abs(reg.predict(NOTHING) - SERIES[100:]).max() < 10
+
+
+def test_fitted_forecasters_are_pickled():
+    reg = forecaster(max_iter=1).fit(SEASON[:100], SERIES[:100])
+    again = pickle.loads(pickle.dumps(reg))
+    assert_array_equal(again.predict(SEASON[100:]), reg.predict(SEASON[100:]))
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "settings", "message"),
+    [
+        (None, SERIES[:10], {}, "has 10 values, too few for a window of 12"),
+        (SEASON[:50], SERIES, {}, "inconsistent numbers of samples"),
+        (None, np.append(SERIES, np.nan), {}, "Input y contains NaN"),
+        (None, SERIES, {"difference": (1, 0)}, "'difference' parameter of RNNForecaster must hold"),
+        (None, SERIES, {"loss": "poisson"}, "'loss' parameter of RNNForecaster"),
+    ],
+)
+def test_wrong_input_is_one_clear_error(X, y, settings, message):
+    reg = forecaster(**settings)
+    with pytest.raises(ValueError, match=message):
+        reg.fit(X, y)
+    assert not [name for name in vars(reg) if name.endswith("_")]
+
+
+def test_forecasts_need_what_the_fit_had():
+    reg = forecaster(max_iter=1).fit(SEASON, SERIES)
+    with pytest.raises(ValueError, match=r"context must have 13 values at least\. Got 5"):
+        reg.forecast(SERIES[:5], 2)
+    with pytest.raises(ValueError, match=r"X_context must have shape \(50, 2\)"):
+        reg.forecast(SERIES[:50], 2, SEASON[:2])
+    with pytest.raises(ValueError, match="X has 0 features, but RNNForecaster is expecting 2"):
+        reg.predict(NOTHING)
+    with pytest.raises(ValueError, match="context has 2 series, but RNNForecaster is expecting 1"):
+        reg.forecast(SEASON[:50], 2)
+    with pytest.raises(ValueError, match=r"horizon must be a whole number > 0\. Got 0"):
+        reg.forecast(SERIES[:50], 0)

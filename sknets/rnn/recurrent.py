@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from functools import partial
 from math import prod
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -17,75 +16,34 @@ from torch import Tensor
 
 from sknets._data import as_array
 from sknets._measure import Work
-from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
-from sknets._random import Stream, generator
+from sknets._params import Interval, OneOf, estimator, param
 from sknets._sequences import SequenceRows, steps_of
 from sknets.base import REGRESSION_LOSSES, NetworkClassifier, NetworkRegressor, NetworkTransformer
-from sknets.layers import INITIALIZERS
 from sknets.preprocessing.ragged import Given, as_given
-from sknets.rnn.cells import CELLS, PLAIN, RecurrentLayer, cell_class
+from sknets.rnn.base import RecurrentEstimator
 from sknets.rnn.network import (
     POOLINGS,
     Recurrent,
     SequenceNetwork,
     Steps,
     Tokens,
-    initialise_recurrent,
 )
 
-RECURRENT_INITIALIZERS = ("orthogonal", "identity", *INITIALIZERS[1:-2], "normal")
 TYPICAL_TIME = 100  # of sequences whose length varies, for choosing how many threads to use
-TWICE_DIFFERENTIATED = "newton-cg"  # the solver for which layers cannot be fused
 
 
 @estimator
-class RecurrentNetwork(NetworkTransformer):
-    """Abstract: what recurrent estimators have in common."""
+class RecurrentNetwork(RecurrentEstimator, NetworkTransformer):
+    """Abstract: a recurrent network that is given sequences."""
 
-    cell: str = param(
-        "gru",
-        OneOf(*CELLS),
-        "The recurrent cell: the plain one, long short-term memory, or gated recurrent units.",
-        kw_only=False,
-    )
-    hidden_layer_sizes: Any = param(
-        (64,),
-        ["array-like", Interval(Integral, 1, None, closed="left")],
-        "Units of each recurrent layer, of each direction.",
-        kw_only=False,
-    )
     bidirectional: bool = param(
         False, "boolean", "Whether each layer also reads from the last step to the first."
-    )
-    activation: str = param(
-        "tanh", OneOf(*PLAIN), "Activation of cell='rnn'. Ignored by the others."
-    )
-    reset_after: bool = param(
-        True,
-        "boolean",
-        "Whether cell='gru' resets after the matrix product, as torch and cuDNN do, or before it, "
-        "as the paper does, which is slower. Ignored by the others.",
-    )
-    dropout: float = param(
-        0.0,
-        Interval(Real, 0, 1, closed="left"),
-        "Share of what each recurrent layer hands on that is silenced in training.",
-    )
-    input_dropout: float = param(
-        0.0,
-        Interval(Real, 0, 1, closed="left"),
-        "Share of the inputs, or of their embeddings, that is silenced in training.",
     )
     vocabulary_size: Any = param(
         None,
         [None, OneOf("auto"), Interval(Integral, 1, None, closed="left")],
         "How many tokens there are, where X holds their ids from 0 on; 'auto' is the largest id of "
         "the training set plus 1. None: X holds numbers.",
-    )
-    embedding_dim: Any = param(
-        None,
-        [None, Interval(Integral, 1, None, closed="left")],
-        "Length of the vectors that tokens are embedded in. None: one-hot vectors.",
     )
     sequence_shape: Any = param(
         None,
@@ -104,35 +62,10 @@ class RecurrentNetwork(NetworkTransformer):
         "Whether `transform` gives one vector a sequence, or the outputs of all steps side by "
         "side, for which sequences must be of one length.",
     )
-    weight_init: str = param(
-        "auto",
-        OneOf(*INITIALIZERS),
-        "How the weights of inputs start; 'auto' is 'glorot_uniform', a gate at a time.",
-    )
-    recurrent_init: str = param(
-        "orthogonal",
-        OneOf(*RECURRENT_INITIALIZERS),
-        "How the weights between steps start, a gate at a time; with 'identity', cell='rnn' and "
-        "activation='relu' the network is an IRNN.",
-    )
-    init_std: float = param(
-        0.01, Interval(Real, 0, None, closed="left"), "Standard deviation of 'normal' weights."
-    )
-    forget_bias: float = param(
-        1.0,
-        Interval(Real, None, None, closed="neither"),
-        "What the biases of the forget gate of cell='lstm' start from.",
-    )
     tbptt_steps: Any = param(
         None,
         [None, Interval(Integral, 1, None, closed="left")],
         "Steps after which back-propagation through time is truncated. None: never.",
-    )
-    clip_norm: Any = param(
-        1.0,
-        [None, Interval(Real, 0, None, closed="neither")],
-        "Largest Euclidean norm of the gradient of a minibatch, to which it is scaled down. "
-        "Ignored by full-batch solvers.",
     )
 
     _fitted_attributes: ClassVar[dict[str, str]] = {
@@ -140,15 +73,9 @@ class RecurrentNetwork(NetworkTransformer):
         "vocabulary_size_": "int or None: How many tokens there are.",
     }
     _shape_parameters: ClassVar[tuple[str, ...]] = (
-        "cell",
-        "hidden_layer_sizes",
+        *RecurrentEstimator._shape_parameters,
         "bidirectional",
-        "activation",
-        "reset_after",
-        "dropout",
-        "input_dropout",
         "vocabulary_size",
-        "embedding_dim",
     )
 
     # -- sequences in
@@ -251,28 +178,12 @@ class RecurrentNetwork(NetworkTransformer):
 
     # -- the network
 
-    def _check_settings(self, incremental: bool) -> None:
-        super()._check_settings(incremental)
-        sizes = self._hidden_layer_sizes()
-        if not sizes or not all(isinstance(size, Integral) and size > 0 for size in sizes):
-            raise InvalidParameterError(
-                f"The 'hidden_layer_sizes' parameter of {type(self).__name__} must hold one whole "
-                f"number > 0 at least. Got {self.hidden_layer_sizes!r} instead."
-            )
-        random = {name: getattr(self, name) for name in ("dropout", "input_dropout")}
-        if self._full_batch and any(random.values()):
-            given = ", ".join(f"{name}={value}" for name, value in random.items() if value)
-            raise ValueError(f"{given} needs a stochastic solver, got solver={self.solver!r}.")
-
-    def _hidden_layer_sizes(self) -> tuple[int, ...]:
-        sizes = self.hidden_layer_sizes
-        return tuple(sizes if np.iterable(sizes) else [sizes])
-
     def _n_hidden_layers(self) -> int:
         return len(self._hidden_layer_sizes())
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> SequenceNetwork:
-        recurrent = self._recurrent(reader := self._reader(input_shape[1:]))
+        reader = self._reader(input_shape[1:])
+        recurrent = self._recurrent(reader.n_outputs, self.bidirectional, self.tbptt_steps)
         return self._around(reader, recurrent, n_outputs)
 
     @abstractmethod
@@ -283,32 +194,6 @@ class RecurrentNetwork(NetworkTransformer):
         if self._takes_tokens:
             return Tokens(step_shape[0], self.embedding_dim)
         return Steps(step_shape)
-
-    def _recurrent(self, reader: Steps | Tokens) -> Recurrent:
-        layer: Callable[..., RecurrentLayer] = partial(
-            cell_class(self.cell, self.activation, self.reset_after),
-            fused=self.solver != TWICE_DIFFERENTIATED,
-            tbptt_steps=self.tbptt_steps,
-        )
-        return Recurrent(
-            layer,
-            reader.n_outputs,
-            self._hidden_layer_sizes(),
-            bidirectional=self.bidirectional,
-            input_dropout=self.input_dropout,
-            dropout=self.dropout,
-        )
-
-    def _initialise(self, module: Any, seed: int) -> None:
-        how = "glorot_uniform" if self.weight_init == "auto" else self.weight_init
-        initialise_recurrent(
-            module,
-            how,
-            self.recurrent_init,
-            self.forget_bias,
-            self.init_std,
-            generator(seed, Stream.WEIGHTS),
-        )
 
     def _work(self) -> Work:
         time = self.sequence_shape_[0] or TYPICAL_TIME

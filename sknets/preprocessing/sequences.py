@@ -134,7 +134,7 @@ class SequenceTokenizer(SequenceTransformer):
         """
         check_parameters(self)
         self._split("")  # raises for a wrong pattern
-        counts = Counter(token for text in _texts(X) for token in self._split(text))
+        counts = Counter(token for text in texts_of(X) for token in self._split(text))
         special = [PADDING, UNKNOWN, *([START, END] if self.boundaries else [])]
         frequent = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         found = [token for token, n in frequent if n >= self.min_count and token not in special]
@@ -164,7 +164,7 @@ class SequenceTokenizer(SequenceTransformer):
             An array of objects, each the ids of a text.
         """
         check_is_fitted(self)
-        ids = [self._ids(text) for text in _texts(X)]
+        ids = [self._ids(text) for text in texts_of(X)]
         made = np.empty(len(ids), dtype=object)
         made[:] = ids
         return made
@@ -223,7 +223,7 @@ class SequenceTokenizer(SequenceTransformer):
         return tags
 
 
-def _texts(X: Any) -> list[str]:
+def texts_of(X: Any) -> list[str]:
     """The texts of an iterable of them."""
     if isinstance(X, str):
         raise ValueError("X must be an iterable of texts. Got a single text; put it into a list.")

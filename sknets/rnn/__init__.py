@@ -1,7 +1,8 @@
 """Recurrent networks, for sequences of any kind."""
 
 from sknets.rnn.forecaster import RNNForecaster
+from sknets.rnn.language_model import LanguageModel
 from sknets.rnn.recurrent import RNNClassifier, RNNRegressor
 from sknets.rnn.tagger import RNNTagger
 
-__all__ = ["RNNClassifier", "RNNForecaster", "RNNRegressor", "RNNTagger"]
+__all__ = ["LanguageModel", "RNNClassifier", "RNNForecaster", "RNNRegressor", "RNNTagger"]

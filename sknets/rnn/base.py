@@ -27,13 +27,11 @@ class RecurrentEstimator(NetworkEstimator):
         "gru",
         OneOf(*CELLS),
         "The recurrent cell: the plain one, long short-term memory, or gated recurrent units.",
-        kw_only=False,
     )
     hidden_layer_sizes: Any = param(
         (64,),
         ["array-like", Interval(Integral, 1, None, closed="left")],
         "Units of each recurrent layer, of each direction.",
-        kw_only=False,
     )
     activation: str = param(
         "tanh", OneOf(*PLAIN), "Activation of cell='rnn'. Ignored by the others."

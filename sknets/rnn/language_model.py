@@ -1,0 +1,542 @@
+"""Language models: the probability of the next character or word, and texts drawn from it.
+
+Mikolov et al. (2010), "Recurrent neural network based language model", Interspeech.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from sknets._data import Batch
+from sknets._device import compute_dtype, resolve_device
+from sknets._measure import Work
+from sknets._params import Interval, OneOf, check_values, estimator, param
+from sknets._random import Stream, draw_seed, generator
+from sknets._sequences import Sequences
+from sknets._training.losses import Loss, SoftmaxLogLoss
+from sknets._training.parameters import FlatParameters
+from sknets._training.steps import AutogradStep, Step, StepResult
+from sknets.base.training_set import Call, TrainingSet
+from sknets.preprocessing.sequences import END, SequenceTokenizer, texts_of
+from sknets.rnn.base import RecurrentEstimator
+from sknets.rnn.cells import State
+from sknets.rnn.network import Recurrent, Tokens
+
+CHUNK = 256  # steps of many texts that are scored at a time
+SIDE_BY_SIDE = 64  # texts that are scored together
+
+
+class Window(NamedTuple):
+    """A few steps of several parts of a text: their ids, and whether they are the first."""
+
+    ids: Tensor  # (n, time)
+    first: bool
+
+    @property
+    def shape(self) -> torch.Size:
+        return self.ids.shape
+
+
+class WindowData:
+    """One long text cut into parts that are read side by side, a window at a time.
+
+    The parts are contiguous, so that the state at the end of a window is that before the next. An
+    epoch starts at a random place among the first steps, so that windows begin elsewhere in each.
+
+    Parameters
+    ----------
+    ids : Tensor of shape (n_tokens,)
+        With its targets one place on.
+    n_parts, window : int
+    dtype, device
+        Of the network.
+    """
+
+    def __init__(
+        self, ids: Tensor, n_parts: int, window: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        self.ids, self.n_parts, self.window = ids.to(device), n_parts, window
+        self.dtype, self.device = dtype, device
+        self.n_samples = len(ids) - 1
+        self.batch_size = n_parts * window
+
+    def epoch(
+        self, generator: torch.Generator | None, rows: np.ndarray | None = None
+    ) -> Iterator[Batch]:
+        spare = min(self.window, self.n_samples // self.n_parts)
+        start = 0
+        if generator is not None and spare > 1:
+            start = int(torch.randint(spare, (1,), generator=generator))
+        length = (self.n_samples - start) // self.n_parts
+        end = start + length * self.n_parts
+        parts = self.ids[start:end].view(self.n_parts, length)
+        targets = self.ids[start + 1 : end + 1].view(self.n_parts, length)
+        for i in range(0, length, self.window):
+            window = slice(i, i + self.window)
+            yield Batch(Window(parts[:, window], i == 0), targets[:, window].flatten())
+
+
+class LanguageNetwork(nn.Module):
+    """From ids of tokens to scores of the next, at each step.
+
+    Parameters
+    ----------
+    tokens : Tokens
+    recurrent : Recurrent
+    """
+
+    def __init__(self, tokens: Tokens, recurrent: Recurrent) -> None:
+        super().__init__()
+        self.tokens, self.recurrent = tokens, recurrent
+        self.head = nn.Linear(recurrent.n_outputs, tokens.vocabulary_size)
+
+    def forward(self, ids: Tensor, states: Any = None) -> tuple[Tensor, list[State]]:
+        """Scores of shape (n, time, vocabulary_size), and the last states."""
+        read = self.tokens(Sequences(ids))
+        read = read._replace(values=read.values.to(self.head.weight.dtype))
+        outputs, states = self.recurrent(read, states)
+        return self.head(self.recurrent.dropout(outputs)), states
+
+
+class StatefulStep(AutogradStep):
+    """A training step that goes on from the states of the last, without their history."""
+
+    module: Any
+    states: Any = None
+
+    def evaluate(self, batch: Batch) -> StepResult:
+        """The mean loss over the steps of a window, and the scores."""
+        ids, first = batch.x
+        before = None if first else self.states
+        mixed = self.mixed and self.module.head.weight.dtype == torch.float32
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=mixed):
+            raw, states = self.module(ids, before)
+        self.states = [tuple(s.detach() for s in state) for state in states]
+        raw = raw.flatten(0, 1).to(self.module.head.weight.dtype)
+        return StepResult(self.loss(raw, batch.targets).mean(), raw)
+
+
+@estimator
+class LanguageModel(RecurrentEstimator):
+    r"""Recurrent language model of characters or words.
+
+    It learns the probability of each token from those before,
+
+    .. math:: p(w_1, \dots, w_T) = \prod_t p(w_t | w_1, \dots, w_{t-1}),
+
+    by back-propagation through time that is truncated to windows and goes on from the state before:
+    texts are read one after the other, with a mark between them, in several parts side by side.
+
+    See Also
+    --------
+    RNNClassifier : Classes of texts.
+    sknets.preprocessing.SequenceTokenizer : How texts become ids.
+
+    References
+    ----------
+    .. [1] Mikolov, Karafiat, Burget, Cernocky and Khudanpur (2010). "Recurrent neural network based
+       language model." Interspeech, 1045-1048. https://doi.org/10.21437/Interspeech.2010-343
+    .. [2] Zaremba, Sutskever and Vinyals (2014). "Recurrent neural network regularization."
+       https://doi.org/10.48550/arXiv.1409.2329
+
+    Examples
+    --------
+    >>> from sknets.rnn import LanguageModel
+    >>> model = LanguageModel(hidden_layer_sizes=(32,), window=8, batch_size=4, max_iter=60,
+    ...                       learning_rate="one_cycle", learning_rate_init=0.02, random_state=0)
+    >>> model = model.fit("the cat sat on the mat. " * 20)
+    >>> model.sample(prompt="the c", max_length=6, temperature=0.1, random_state=0)
+    ['the cat sat']
+    """
+
+    level: str = param("character", OneOf("character", "word"), "What a token is.", kw_only=False)
+    vocabulary_size: Any = param(
+        None,
+        [None, Interval(Integral, 3, None, closed="left")],
+        "The most tokens to know; the rest is unknown. None: all that are seen.",
+    )
+    min_count: int = param(
+        1,
+        Interval(Integral, 1, None, closed="left"),
+        "How often a token must be seen to be known.",
+    )
+    lowercase: bool = param(False, "boolean", "Whether texts are made lower case.")
+    window: int = param(
+        64,
+        Interval(Integral, 1, None, closed="left"),
+        "Steps that the gradient goes back through.",
+    )
+    batch_size: Any = param(
+        "auto",
+        [OneOf("auto"), Interval(Integral, 1, None, closed="left")],
+        "Parts of the text that are read side by side; 'auto' is 64, or as many as have a window "
+        "each.",
+    )
+
+    _fitted_attributes: ClassVar[dict[str, str]] = {
+        "tokenizer_": "SequenceTokenizer: How texts become ids.",
+        "tokens_": "list of str: The tokens, in the order of predict_proba's columns.",
+    }
+    _shape_parameters: ClassVar[tuple[str, ...]] = (
+        *RecurrentEstimator._shape_parameters,
+        "level",
+        "lowercase",
+    )
+
+    @property
+    def tokenizer_(self) -> SequenceTokenizer:
+        """How texts become ids, with a mark at the end of each."""
+        check_is_fitted(self)
+        return self._tokenizer(self._shape["level"], self._shape["lowercase"], self.tokens_)
+
+    @staticmethod
+    def _tokenizer(level: str, lowercase: bool, tokens: list[str]) -> SequenceTokenizer:
+        settings: dict[str, Any] = dict(level=level, lowercase=lowercase, boundaries=True)
+        tokenizer = SequenceTokenizer(**settings)
+        tokenizer.tokens_ = tokens
+        tokenizer.vocabulary_ = {token: i for i, token in enumerate(tokens)}
+        return tokenizer
+
+    def fit(self, X: Any, y: Any = None) -> Any:
+        """Learn from texts.
+
+        Parameters
+        ----------
+        X : str or iterable of str
+            One long text, or several.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not allowed, if X holds no texts, or if the loss stops being finite.
+        """
+        return self._fit(Call(X, None))
+
+    def partial_fit(self, X: Any, y: Any = None) -> Any:
+        """Train for one more epoch on the given texts; tokens that are new are unknown.
+
+        Parameters
+        ----------
+        X : str or iterable of str
+            One long text, or several.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The trained estimator.
+        """
+        return self._fit(Call(X, None, incremental=True))
+
+    # -- texts in
+
+    def _check_settings(self, incremental: bool) -> None:
+        super()._check_settings(incremental)
+        if self._full_batch:
+            raise ValueError(
+                f"A {type(self).__name__} needs a stochastic solver, got solver={self.solver!r}."
+            )
+        if self.curriculum is not None:
+            raise ValueError(
+                f"A {type(self).__name__} reads texts in order and knows no curriculum, got "
+                f"curriculum={self.curriculum!r}."
+            )
+
+    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        texts = [X] if isinstance(X, str) else texts_of(X)
+        if not any(texts):
+            raise ValueError("X must hold a text that is not empty.")
+        if reset:
+            names = ("level", "vocabulary_size", "min_count", "lowercase")
+            settings: dict[str, Any] = {name: getattr(self, name) for name in names}
+            found = SequenceTokenizer(**settings, boundaries=True).fit(texts)
+            self.tokens_: list[str] = found.tokens_
+        tokenizer = self._tokenizer(self.level, self.lowercase, self.tokens_)
+        stream = np.concatenate([[tokenizer.vocabulary_[END]], *_with_end(tokenizer, texts)])
+        return stream[:-1], stream[1:]
+
+    def _encode(self, y: Any, fresh: bool, classes: Any) -> np.ndarray:
+        self.n_outputs_ = len(self.tokens_)
+        return y
+
+    def _split(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """The end of the text is held out."""
+        if not self.early_stopping:
+            return None
+        order = np.arange(len(target))
+        n_train = len(target) - math.ceil(self.validation_fraction * len(target))
+        return order[:n_train], order[n_train:]
+
+    def _batches(self, data: TrainingSet) -> WindowData:
+        self._input_dtype = "float32"
+        ids = torch.from_numpy(np.append(data.X, data.target[-1:]))
+        n_parts = SIDE_BY_SIDE if self.batch_size == "auto" else self.batch_size
+        n_parts = int(min(n_parts, max(1, len(data.X) // self.window)))
+        dtype = compute_dtype(self.precision, np.dtype(np.float32), False)
+        return WindowData(ids, n_parts, self.window, dtype, resolve_device(self.device))
+
+    # -- the network
+
+    def _input_shape(self) -> tuple[int, ...]:
+        return (len(self.tokens_),)
+
+    def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> LanguageNetwork:
+        tokens = Tokens(input_shape[0], self.embedding_dim)
+        return LanguageNetwork(tokens, self._recurrent(tokens.n_outputs))
+
+    def _loss_function(self) -> Loss:
+        return SoftmaxLogLoss()
+
+    def _step(self, module: nn.Module, flat: FlatParameters, loss: Loss) -> Step:
+        return StatefulStep(module, loss, flat.grad, self._mixed)
+
+    def _work(self) -> Work:
+        weights = [p for p in self.module_.parameters() if p.ndim == 2]
+        return Work(sum(p.numel() for p in weights), max(p.shape[0] for p in weights))
+
+    def _score(self, target: np.ndarray, raw: Tensor, weight: np.ndarray | None) -> float:
+        return -self._loss_function()(raw, torch.from_numpy(target)).mean().item()
+
+    def _measure(self, valid: TrainingSet, loss: Loss) -> dict[str, float]:
+        stream = np.append(valid.X, valid.target[-1:])
+        (found,) = self._log_probabilities([stream])
+        return {"valid_loss": -found.mean(), "valid_score": found.mean()}
+
+    # -- what is known of texts
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """The logarithm of the probability of each text, its end included.
+
+        Parameters
+        ----------
+        X : iterable of str
+            The texts.
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples,)
+            In nats.
+        """
+        return np.array([found.sum() for found in self._of_texts(X)])
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Minus the nats a token: the mean logarithm of the probability of each.
+
+        Parameters
+        ----------
+        X : str or iterable of str
+            One long text, or several.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            The ends of texts count as tokens.
+        """
+        return float(np.concatenate(self._of_texts(X)).mean())
+
+    def perplexity(self, X: Any) -> float:
+        """The exponential of the nats a token, ends of texts included.
+
+        Parameters
+        ----------
+        X : str or iterable of str
+            One long text, or several.
+
+        Returns
+        -------
+        perplexity : float
+            Among how many equally likely tokens the model would choose.
+        """
+        return math.exp(-self.score(X))
+
+    def bits_per_character(self, X: Any) -> float:
+        """The bits that texts are coded in by the model, divided by their characters.
+
+        Parameters
+        ----------
+        X : str or iterable of str
+            One long text, or several.
+
+        Returns
+        -------
+        bits : float
+            Comparable between models of characters and of words.
+        """
+        texts = [X] if isinstance(X, str) else texts_of(X)
+        nats = -self.score_samples(texts).sum()
+        return float(nats / math.log(2) / sum(map(len, texts)))
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The probabilities of the token that comes next, after each text.
+
+        Parameters
+        ----------
+        X : iterable of str
+            Beginnings of texts, which may be empty.
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples, n_tokens)
+            In the order of `tokens_`.
+        """
+        check_is_fitted(self)
+        made = []
+        with torch.inference_mode():
+            for begun in self._begun(texts_of(X)):
+                raw, _ = self._read(begun[None])
+                made.append(raw[0, -1].softmax(0))
+        return torch.stack(made).cpu().numpy()
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        prompt: str = "",
+        max_length: int = 200,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        random_state: Any = None,
+    ) -> list[str]:
+        """Draw texts, a token at a time.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many texts.
+        prompt : str, default=""
+            What they begin with.
+        max_length : int, default=200
+            The most tokens after it; a text may end before.
+        temperature : float, default=1.0
+            What scores are divided by: below 1 likely tokens become likelier, at 0 the likeliest is
+            taken.
+        top_k : int, default=None
+            Among how many of the likeliest tokens to draw; None is all.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws.
+
+        Returns
+        -------
+        texts : list of str
+            The prompt and what comes after it. What is no token that was learnt, such as the mark
+            of the unknown, is never drawn.
+        """
+        check_is_fitted(self)
+        values = {"n_samples": n_samples, "max_length": max_length, "temperature": temperature}
+        constraints = {**SAMPLING, "top_k": [None, Interval(Integral, 1, None, closed="left")]}
+        check_values("sample", constraints, {**values, "top_k": top_k})
+        (begun,) = self._begun(texts_of([prompt]))
+        draws = generator(draw_seed(random_state), Stream.SAMPLE)
+        end = self.tokens_.index(END)
+        ids = [begun[None].repeat(n_samples, 1)]
+        with torch.inference_mode():
+            raw, states = self._read(ids[0])
+            over = torch.zeros(n_samples, dtype=torch.bool)
+            for _ in range(max_length):
+                drawn = self._drawn(raw[:, -1].cpu().double(), temperature, top_k, draws)
+                drawn[over] = end
+                over |= drawn == end
+                ids.append(drawn[:, None])
+                if over.all():
+                    break
+                raw, states = self._read(drawn[:, None], states)
+        texts = torch.cat(ids, 1)[:, 1:].numpy()
+        return self.tokenizer_.inverse_transform(texts)
+
+    def _drawn(
+        self, scores: Tensor, temperature: float, top_k: int | None, draws: torch.Generator
+    ) -> Tensor:
+        """A token for each row of scores."""
+        end = self.tokens_.index(END)
+        scores[:, :end] = -torch.inf  # what fills up, the unknown, and the start
+        if temperature == 0:
+            return scores.argmax(1)
+        if top_k is not None:
+            least = scores.topk(min(top_k, scores.shape[1]), 1).values[:, -1:]
+            scores = scores.masked_fill(scores < least, -torch.inf)
+        p = (scores / temperature).softmax(1)
+        return torch.multinomial(p, 1, generator=draws)[:, 0]
+
+    def _begun(self, texts: Sequence[str]) -> list[Tensor]:
+        """The ids of beginnings of texts, after the mark of the end of another."""
+        tokenizer = self.tokenizer_
+        end = tokenizer.vocabulary_[END]
+        ids: list[Any] = [
+            found[:-1] if text else []
+            for text, found in zip(texts, _with_end(tokenizer, texts), strict=True)
+        ]
+        return [torch.tensor([end, *each], dtype=torch.int64) for each in ids]
+
+    def _read(self, ids: Tensor, states: Any = None) -> tuple[Tensor, Any]:
+        device = next(self.module_.parameters()).device
+        return self.module_(ids.to(device), states)
+
+    def _of_texts(self, X: Any) -> list[np.ndarray]:
+        """The log-probability of each token of each text, of its end too."""
+        texts = [X] if isinstance(X, str) else texts_of(X)
+        tokenizer = self.tokenizer_
+        end = tokenizer.vocabulary_[END]
+        return self._log_probabilities([np.append(end, ids) for ids in _with_end(tokenizer, texts)])
+
+    def _log_probabilities(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Of each token of each sequence but the first, what those before say of it."""
+        order = np.argsort([len(ids) for ids in sequences], kind="stable")
+        found: list[Any] = [None] * len(sequences)
+        with torch.inference_mode():
+            for start in range(0, len(order), SIDE_BY_SIDE):
+                rows = order[start : start + SIDE_BY_SIDE]
+                longest = max(len(sequences[i]) for i in rows)
+                ids = torch.zeros(len(rows), longest, dtype=torch.int64)
+                for row, i in zip(ids, rows, strict=True):
+                    row[: len(sequences[i])] = torch.from_numpy(sequences[i])
+                made = self._scanned(ids).cpu().double().numpy()
+                for values, i in zip(made, rows, strict=True):
+                    found[i] = values[: len(sequences[i]) - 1]
+        return found
+
+    def _scanned(self, ids: Tensor) -> Tensor:
+        """The log-probabilities of all but the first of each row of ids."""
+        parts, states = [], None
+        for start in range(0, ids.shape[1] - 1, CHUNK):
+            now = ids[:, start : min(start + CHUNK, ids.shape[1] - 1)]
+            then = ids[:, start + 1 : start + 1 + now.shape[1]]
+            raw, states = self._read(now, states)
+            log_p = raw.log_softmax(2)
+            parts.append(log_p.gather(2, then.to(raw.device)[..., None])[..., 0])
+        return torch.cat(parts, 1)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        return tags
+
+
+SAMPLING = {
+    "n_samples": [Interval(Integral, 1, None, closed="left")],
+    "max_length": [Interval(Integral, 1, None, closed="left")],
+    "temperature": [Interval(Real, 0, None, closed="left")],
+}
+
+
+def _with_end(tokenizer: SequenceTokenizer, texts: Sequence[str]) -> list[np.ndarray]:
+    """The ids of each text and of its end, without the mark of its start."""
+    return [ids[1:] for ids in tokenizer.transform(texts)]

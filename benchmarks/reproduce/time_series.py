@@ -11,27 +11,42 @@ from collections.abc import Callable, Sequence
 from statistics import fmean, median
 from typing import Any
 
-import torch
 from sklearn.datasets import load_digits
 from sklearn.model_selection import StratifiedKFold
 
-from benchmarks._timing import print_environment, write_json
-from benchmarks.reproduce._headline import Headline, Samples, described, options, run, summary
+from benchmarks._timing import write_json
+from benchmarks.reproduce._headline import (
+    Headline,
+    Samples,
+    announce,
+    described,
+    options,
+    run,
+    summary,
+)
 from sknets import CNNClassifier
+from sknets.cnn import FCN
 from sknets.datasets import load_time_series
 
 # The largest mean test error in %.
 BARS = {"ArrowHead": 15.5, "GunPoint": 0.5, "ItalyPowerDemand": 3.7, "BasicMotions": 0.5}
 N_FOLDS = 5
+LONG, LONGER = FCN(kernel_size=(16, 10, 6)), FCN(kernel_size=(32, 16, 8))
 
 HEADLINE = Headline(
     "time series",
-    bar=max(BARS.values()),
+    bar=BARS,
     seeds=5,
     fixed=dict(signal=True, batch_size=16, learning_rate="one_cycle"),
-    chosen=dict(architecture="fcn", learning_rate_init=0.003, max_iter=200),
+    chosen=dict(architecture=LONGER, learning_rate_init=0.003, max_iter=200),
+    # In ten folds of ArrowHead and of ItalyPowerDemand: 19.1 and 3.7 % each of the first two, then
+    # 15.2 and 3.7, 16.4 and 3.7, 13.9 and 3.7; of the last, in a hundred epochs, 41.8 and 3.0.
     candidates=[
         dict(architecture="fcn", learning_rate_init=0.003, max_iter=200),
+        dict(architecture="fcn", learning_rate_init=0.01, max_iter=200),
+        dict(architecture=LONG, learning_rate_init=0.003, max_iter=200),
+        dict(architecture=LONG, learning_rate_init=0.01, max_iter=200),
+        dict(architecture=LONGER, learning_rate_init=0.003, max_iter=200),
         dict(architecture="resnet20", learning_rate_init=0.003, max_iter=200),
     ],
     estimator=CNNClassifier,
@@ -107,8 +122,7 @@ def main(
         load, seeds, epochs, candidates = toy_series, 1, 2, candidates[:2]
     if epochs is not None:
         changes["max_iter"] = epochs
-    print_environment()
-    print(f"{HEADLINE.name}: {HEADLINE.fixed}, {torch.get_num_threads()} thread(s)", flush=True)
+    announce(HEADLINE)
     if select:
         results = selection(candidates, load, changes, seeds or 1)
     else:

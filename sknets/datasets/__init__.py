@@ -13,6 +13,11 @@ from sknets.datasets.series import (
     load_polyphonic_music,
     load_time_series,
 )
+from sknets.datasets.synthetic import (
+    make_adding_problem,
+    make_embedded_reber,
+    make_temporal_order,
+)
 from sknets.datasets.tables import (
     load_adult,
     load_bank_marketing,
@@ -52,4 +57,7 @@ __all__ = [
     "load_time_series",
     "load_tiny_shakespeare",
     "load_titanic",
+    "make_adding_problem",
+    "make_embedded_reber",
+    "make_temporal_order",
 ]

@@ -142,22 +142,7 @@ class SequenceData:
     def epoch(
         self, generator: torch.Generator | None, rows: np.ndarray | None = None
     ) -> Iterator[Batch]:
-        order = torch.arange(self.n_samples) if rows is None else torch.from_numpy(rows)
-        if generator is None:
-            batches = list(order.split(self.batch_size))
-        else:
-            order = order[torch.randperm(len(order), generator=generator)]
-            batches = [
-                batch
-                for pool in order.split(POOL * self.batch_size)
-                for batch in self._sorted(pool).split(self.batch_size)
-            ]
-            places = torch.randperm(len(batches), generator=generator).tolist()
-            batches = [batches[i] for i in places]
-        return map(self._batch, batches)
-
-    def _sorted(self, rows: Tensor) -> Tensor:
-        return rows[self.x.lengths[rows].argsort(stable=True)]
+        return map(self._batch, by_length(self.x.lengths, self.batch_size, generator, rows))
 
     def _batch(self, rows: Tensor) -> Batch:
         there = rows.to(self.device)
@@ -168,6 +153,22 @@ class SequenceData:
             return None if values is None else values[there]
 
         return Batch(self.x.filled(rows), taken(self.y), taken(self.weight))
+
+
+def by_length(
+    lengths: Tensor,
+    batch_size: int,
+    generator: torch.Generator | None,
+    rows: np.ndarray | None = None,
+) -> list[Tensor]:
+    """Which samples come together, in random order, or one after another without a generator."""
+    order = torch.arange(len(lengths)) if rows is None else torch.from_numpy(rows)
+    if generator is None:
+        return list(order.split(batch_size))
+    order = order[torch.randperm(len(order), generator=generator)]
+    pools = (pool[lengths[pool].argsort(stable=True)] for pool in order.split(POOL * batch_size))
+    batches = [batch for pool in pools for batch in pool.split(batch_size)]
+    return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
 
 def flat(values: Any) -> Any:

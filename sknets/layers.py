@@ -19,6 +19,7 @@ class RandomLayer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.generator: torch.Generator | None = None  # the trainer sets each epoch's
+        self.progress = 0.0  # and how much of the training is over before it
 
 
 class Dropout(RandomLayer):

@@ -385,12 +385,13 @@ class Trainer(NeuralNet):
         return len(self.history) - 1
 
     def seed_layers(self) -> None:
-        """Give every layer that draws random numbers the epoch's generator."""
+        """Give every layer that draws random numbers the epoch's generator, and its place."""
         if self.drawing:
             key = Stream.LAYERS, self.epoch
             shared = generator(self.recipe.seed, *key, device=self.compute_device)
             for layer in self.drawing:
                 layer.generator = shared
+                layer.progress = self.epochs_of_fit / self.recipe.max_epochs
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rate of every parameter group, keeping their proportions."""

@@ -223,6 +223,15 @@ class SequenceTokenizer(SequenceTransformer):
         return tags
 
 
+def tokenizer_of(tokens: list[str], level: str, lowercase: Any) -> SequenceTokenizer:
+    """A tokenizer that has learnt some tokens, those for the start and the end among them."""
+    settings: dict[str, Any] = {"level": level, "lowercase": lowercase, "boundaries": True}
+    tokenizer = SequenceTokenizer(**settings)
+    tokenizer.tokens_ = tokens
+    tokenizer.vocabulary_ = {token: i for i, token in enumerate(tokens)}
+    return tokenizer
+
+
 def texts_of(X: Any) -> list[str]:
     """The texts of an iterable of them."""
     if isinstance(X, str):

@@ -25,7 +25,7 @@ from sknets._training.losses import Loss, SoftmaxLogLoss
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import AutogradStep, Step, StepResult
 from sknets.base.training_set import Call, TrainingSet
-from sknets.preprocessing.sequences import END, SequenceTokenizer, texts_of
+from sknets.preprocessing.sequences import END, SequenceTokenizer, texts_of, tokenizer_of
 from sknets.rnn.base import RecurrentEstimator
 from sknets.rnn.cells import State
 from sknets.rnn.network import Recurrent, Tokens
@@ -195,15 +195,7 @@ class LanguageModel(RecurrentEstimator):
     def tokenizer_(self) -> SequenceTokenizer:
         """How texts become ids, with a mark at the end of each."""
         check_is_fitted(self)
-        return self._tokenizer(self._shape["level"], self._shape["lowercase"], self.tokens_)
-
-    @staticmethod
-    def _tokenizer(level: str, lowercase: bool, tokens: list[str]) -> SequenceTokenizer:
-        settings: dict[str, Any] = dict(level=level, lowercase=lowercase, boundaries=True)
-        tokenizer = SequenceTokenizer(**settings)
-        tokenizer.tokens_ = tokens
-        tokenizer.vocabulary_ = {token: i for i, token in enumerate(tokens)}
-        return tokenizer
+        return tokenizer_of(self.tokens_, self._shape["level"], self._shape["lowercase"])
 
     def fit(self, X: Any, y: Any = None) -> Any:
         """Learn from texts.
@@ -267,7 +259,7 @@ class LanguageModel(RecurrentEstimator):
             settings: dict[str, Any] = {name: getattr(self, name) for name in names}
             found = SequenceTokenizer(**settings, boundaries=True).fit(texts)
             self.tokens_: list[str] = found.tokens_
-        tokenizer = self._tokenizer(self.level, self.lowercase, self.tokens_)
+        tokenizer = tokenizer_of(self.tokens_, self.level, self.lowercase)
         stream = np.concatenate([[tokenizer.vocabulary_[END]], *_with_end(tokenizer, texts)])
         return stream[:-1], stream[1:]
 

@@ -77,7 +77,6 @@ class Both(nn.Module):
     def __init__(self, forth: RecurrentLayer, back: RecurrentLayer) -> None:
         super().__init__()
         self.forth, self.back = forth, back
-        self.n_units = forth.n_units + back.n_units
 
     def forward(self, x: Sequences, state: Any = None) -> tuple[Tensor, Any]:
         made = [layer(x) for layer in (self.forth, self.back)]

@@ -1,0 +1,118 @@
+"""Sequence to sequence: texts, ids, numbers and vectors in, sequences out."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from sknets.rnn import Seq2Seq
+
+pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # few epochs on purpose
+
+RNG = np.random.default_rng(0)
+WORDS = ["".join(RNG.choice(list("abcd"), n)) for n in RNG.integers(2, 6, 300)]
+REVERSED = [word[::-1] for word in WORDS]
+IDS = [RNG.integers(0, 5, n) for n in RNG.integers(2, 6, 200)]
+SMALL = dict(
+    level="character",
+    hidden_layer_sizes=(32,),
+    embedding_dim=16,
+    batch_size=20,
+    max_iter=25,
+    learning_rate="one_cycle",
+    learning_rate_init=0.01,
+    random_state=0,
+)
+
+
+def model(**settings):
+    return Seq2Seq(**SMALL | settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "least"),
+    [
+        (dict(), 0.9),
+        (dict(attention="additive"), 0.9),
+        (dict(attention=None, cell="lstm"), 0.3),
+        (dict(bidirectional=True, cell="lstm"), 0.9),
+        (dict(teacher_forcing=(1.0, 0.7)), 0.9),
+    ],
+    ids=str,
+)
+def test_words_are_reversed(settings, least):
+    fitted = model(**settings).fit(WORDS, REVERSED)
+    score = fitted.score(WORDS, REVERSED)
+    assert score > least
+    predicted = fitted.predict(WORDS)
+    assert score == np.mean([a == b for a, b in zip(predicted, REVERSED, strict=True)])
+    assert fitted.token_accuracy(WORDS, REVERSED) >= score
+    assert fitted.set_params(beam_size=4).score(WORDS, REVERSED) >= score - 0.02
+
+
+def test_an_answer_does_not_depend_on_what_is_asked_with_it():
+    fitted = model(max_iter=5).fit(WORDS, REVERSED)
+    together = fitted.predict(WORDS[:40])
+    assert together == [fitted.predict([word])[0] for word in WORDS[:40]]
+
+
+def test_ids_in_give_ids_out():
+    targets = [ids[::-1] for ids in IDS]
+    fitted = model(early_stopping=True, max_iter=40).fit(IDS, targets)
+    assert fitted.score(IDS, targets) > 0.8
+    right = [np.array_equal(a, b) for a, b in zip(fitted.predict(IDS), targets, strict=True)]
+    assert np.mean(right) == fitted.score(IDS, targets)
+    assert len(fitted.validation_scores_) == fitted.n_iter_
+
+
+def test_vectors_and_numbers_may_be_the_source():
+    vectors = RNG.normal(size=(200, 3))
+    order = [np.argsort(v) for v in vectors]
+    assert model(source="vector", max_iter=40).fit(vectors, order).score(vectors, order) > 0.8
+    series = [RNG.normal(size=n) for n in RNG.integers(2, 6, 200)]
+    signs = [(x > 0).astype(int) for x in series]
+    assert model(source="numbers").fit(series, signs).score(series, signs) > 0.7
+
+
+def test_words_are_tokens_too():
+    sources = ["one two", "two one", "one", "two"] * 30
+    targets = ["un deux", "deux un", "un", "deux"] * 30
+    fitted = model(level="word").fit(sources, targets)
+    assert fitted.predict(["two one", "one"]) == ["deux un", "un"]
+    assert fitted.target_tokens_[4:] == ["deux", "un"]
+
+
+def test_fitted_models_are_pickled_and_go_on():
+    fitted = model(max_iter=2).fit(WORDS, REVERSED)
+    assert pickle.loads(pickle.dumps(fitted)).predict(WORDS[:9]) == fitted.predict(WORDS[:9])
+    again = model(max_iter=2).fit(WORDS, REVERSED)
+    for ours, theirs in zip(fitted.module_.parameters(), again.module_.parameters(), strict=True):
+        assert_array_equal(ours.detach(), theirs.detach())
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "settings", "message"),
+    [
+        (WORDS, None, {}, "requires y to be passed"),
+        (WORDS, REVERSED[:5], {}, r"inconsistent numbers of samples: \[300, 5\]"),
+        (WORDS, [[0.5]] * 300, {}, "y must hold texts, or sequences of ids"),
+        ([[0.5, 1.0]] * 3, ["a"] * 3, {}, "For series of numbers set source='numbers'"),
+        (WORDS, REVERSED, {"teacher_forcing": (1, 2)}, "'teacher_forcing' parameter of Seq2Seq"),
+        (WORDS, REVERSED, {"solver": "lbfgs"}, "needs a stochastic solver"),
+        (WORDS, REVERSED, {"attention": "hard"}, "'attention' parameter of Seq2Seq"),
+    ],
+)
+def test_wrong_input_is_one_clear_error(X, y, settings, message):
+    fitted = model(**settings)
+    with pytest.raises(ValueError, match=message):
+        fitted.fit(X, y)
+    assert not [name for name in vars(fitted) if name.endswith("_")]
+
+
+def test_what_was_not_in_the_fit_is_an_error():
+    fitted = model(max_iter=1).fit(IDS, IDS)
+    with pytest.raises(ValueError, match="X holds the id 9, but Seq2Seq knows tokens from 0 to 4"):
+        fitted.predict([[9]])
+    with pytest.raises(ValueError, match="y holds the id 9, which is unknown"):
+        fitted.score([[1]], [[9]])

@@ -12,6 +12,7 @@ from sknets.cnn.lenet import LeCun1989, LeNet
 from sknets.cnn.nin import NiN
 from sknets.cnn.resnet import ResNet
 from sknets.cnn.resnext import ResNeXt
+from sknets.cnn.series_resnet import SeriesResNet
 from sknets.cnn.squeezenet import SqueezeNet
 from sknets.cnn.transfer import load_weights
 from sknets.cnn.vgg import VGG
@@ -34,6 +35,7 @@ __all__ = [
     "NiN",
     "ResNeXt",
     "ResNet",
+    "SeriesResNet",
     "SqueezeNet",
     "WideResNet",
     "ZFNet",

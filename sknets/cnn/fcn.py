@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from torch import nn
@@ -10,6 +11,35 @@ from torch import nn
 from sknets._params import InvalidParameterError, param
 from sknets.cnn.architecture import DIMENSIONS, Architecture, Trunk, architecture
 from sknets.cnn.layers import same_padding
+
+
+def convolutions(
+    n_in: int, rows: Iterable[tuple[int, int]], n_sides: int, ending: bool = True
+) -> OrderedDict[str, nn.Module]:
+    """Convolutions that keep the size, each normalised and rectified, the last one if it ends so.
+
+    Parameters
+    ----------
+    n_in : int
+    rows : iterable of pairs of int
+        The channels and the kernel of each.
+    n_sides : int
+        1 of signals, 2 of images.
+    ending : bool
+    """
+    layer = DIMENSIONS[n_sides]
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    for i, (n_out, kernel) in enumerate(rows, 1):
+        pad, around = same_padding(kernel, n_sides)
+        if pad is not None:
+            layers[f"pad{i}"] = pad
+        layers[f"conv{i}"] = layer.conv(n_in, n_out, kernel, padding=around)
+        layers[f"norm{i}"] = layer.norm(n_out)
+        layers[f"relu{i}"] = nn.ReLU(inplace=True)
+        n_in = n_out
+    if not ending:
+        layers.popitem()
+    return layers
 
 
 @architecture
@@ -52,19 +82,11 @@ class FCN(Architecture):
 
     def _network(self, input_shape: tuple[int, ...], n_outputs: int) -> Trunk:
         n_in, *sides = input_shape
-        layer = DIMENSIONS[len(sides)]
-        layers: OrderedDict[str, nn.Module] = OrderedDict()
-        for i, (n_out, kernel) in enumerate(self._rows(), 1):
-            pad, around = same_padding(kernel, len(sides))
-            if pad is not None:
-                layers[f"pad{i}"] = pad
-            layers[f"conv{i}"] = layer.conv(n_in, n_out, kernel, padding=around)
-            layers[f"norm{i}"] = layer.norm(n_out)
-            layers[f"relu{i}"] = nn.ReLU(inplace=True)
-            n_in = n_out
-        layers["pool"] = layer.adaptive_pool(1)
+        rows = self._rows()
+        layers = convolutions(n_in, rows, len(sides))
+        layers["pool"] = DIMENSIONS[len(sides)].adaptive_pool(1)
         layers["flatten"] = nn.Flatten()
-        return Trunk(nn.Sequential(layers), nn.Linear(n_in, n_outputs))
+        return Trunk(nn.Sequential(layers), nn.Linear(rows[-1][0], n_outputs))
 
     def _rows(self) -> list[tuple[int, int]]:
         """The channels and the kernel of each convolution."""

@@ -3,7 +3,17 @@
 from sknets.cnn import CNNClassifier, CNNRegressor
 from sknets.mlp import MLPClassifier, MLPRegressor
 from sknets.persistence import load, save
+from sknets.rnn import RNNClassifier, RNNRegressor
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["CNNClassifier", "CNNRegressor", "MLPClassifier", "MLPRegressor", "load", "save"]
+__all__ = [
+    "CNNClassifier",
+    "CNNRegressor",
+    "MLPClassifier",
+    "MLPRegressor",
+    "RNNClassifier",
+    "RNNRegressor",
+    "load",
+    "save",
+]

@@ -116,6 +116,8 @@ ESTIMATORS = {
     "CNNRegressor": REGRESSOR,
     "MLPClassifier": CLASSIFIER._replace(absent=CLASSIFIER.absent | SHALLOW),
     "MLPRegressor": REGRESSOR._replace(absent=REGRESSOR.absent | SHALLOW),
+    "RNNClassifier": CLASSIFIER,
+    "RNNRegressor": REGRESSOR,
 }
 NAMES = list(ESTIMATORS)
 CLASSIFIERS = [n for n in NAMES if ESTIMATORS[n].tags.get("estimator_type") == "classifier"]
@@ -145,6 +147,10 @@ def make(name, **settings):
         of_network = ("activation", "batch_norm", "dropout")
         inside = {k: settings.pop(k) for k in of_network if k in settings}
         network = {"architecture": ConvNet(channels=4, dense=8, **inside)}
+    elif name.startswith("RNN"):
+        network = {"hidden_layer_sizes": (8,)}
+        for of_others in ("activation", "batch_norm"):
+            settings.pop(of_others, None)
     else:
         network = {"hidden_layer_sizes": (8,)}
     settings = (
@@ -286,7 +292,11 @@ def test_methods_that_cannot_work_are_absent(name, method, settings):
 
 @pytest.mark.global_state("numpy random state", "python random state")
 @parametrize_with_checks(
-    [getattr(sknets, n)(max_iter=20) for n in NAMES if ESTIMATORS[n].tier == 1]
+    [
+        getattr(sknets, n)(max_iter=200 if n == "RNNRegressor" else 20)
+        for n in NAMES
+        if ESTIMATORS[n].tier == 1
+    ]
 )
 def test_scikit_learn_finds_no_fault(estimator, check):
     check(estimator)
@@ -1090,15 +1100,16 @@ def test_progress_bar_of_skorch_runs(name, capsys):
 @each_supervised
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
 def test_freezer_of_skorch_freezes(name, activation):
-    settings = {"activation": activation, "alpha": 1.0, "max_norm": 1.0}
-    freeze = skorch_callbacks.Freezer("*features.*")
+    settings = {"activation": activation, "alpha": 1.0, "max_norm": 0.5}
+    trunk = "recurrent" if name.startswith("RNN") else "features"
+    freeze = skorch_callbacks.Freezer(f"*{trunk}.*")
     frozen = make(name, callbacks=[freeze], **settings).fit(X, y)
     settings |= {"max_norm": None, "solver": "sgd", "learning_rate_init": 1e-300}
     start = make(name, max_iter=1, **settings).fit(X, y)
     first, *_ = before = weights(start)
-    assert np.linalg.norm(before[first].reshape(len(before[first]), -1), axis=1).max() > 1
+    assert np.linalg.norm(before[first].reshape(len(before[first]), -1), axis=1).max() > 0.5
     for key, values in weights(frozen).items():
-        assert np.array_equal(values, before[key]) == key.startswith("features")
+        assert np.array_equal(values, before[key]) == key.startswith(trunk)
 
 
 @each_supervised

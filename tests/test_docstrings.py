@@ -18,6 +18,7 @@ PUBLIC_MODULES = (
     "sknets.inspection",
     "sknets.model_selection",
     "sknets.preprocessing",
+    "sknets.rnn",
 )
 
 IGNORED = {

@@ -8,24 +8,27 @@ from sknets.cnn import ConvNet
 from sknets.datasets import load_fashion_mnist
 from sknets.preprocessing import Crop
 
-WIDE = ConvNet(channels=((32, 32, 32), (64, 64, 64), 128), batch_norm=True, dense=(), dropout=0.4)
+FOUR = ConvNet(channels=((32, 32), (64, 64)), batch_norm=True, dense=256, dropout=0.5)
+SEVEN = ConvNet(channels=((32, 32, 32), (64, 64, 64), 128), batch_norm=True, dense=(), dropout=0.4)
 
 HEADLINE = Headline(
-    "Fashion-MNIST, seven convolutions, mirrored and shifted",
+    "Fashion-MNIST, four convolutions, mirrored and shifted",
     bar=6.5,
     seeds=1,
     fixed=dict(
         image_shape=(28, 28),
         learning_rate="one_cycle",
-        architecture=WIDE,
+        learning_rate_init=0.01,
+        batch_size=128,
         augment=("flip", Crop(padding=2)),
         tta="flip",
     ),
-    chosen=dict(learning_rate_init=0.01, batch_size=128, max_iter=25),
-    candidates=[dict(learning_rate_init=0.01, batch_size=128, max_iter=25)],
+    chosen=dict(architecture=FOUR, max_iter=16),
+    # The validation error of the first is 5.94 %; the second takes longer than there is time.
+    candidates=[dict(architecture=FOUR, max_iter=16), dict(architecture=SEVEN, max_iter=25)],
     estimator=CNNClassifier,
     load=load_fashion_mnist,
-    toy={"image_shape": (8, 8)},
+    toy={"image_shape": (8, 8), "architecture": ConvNet(channels=(4, 4))},
 )
 main = partial(reproduce, HEADLINE)
 

@@ -92,8 +92,10 @@ def _of_array(X: np.ndarray, ids: bool, padding_value: float | None) -> Given:
     """An array of sequences that are all of one length, but for what fills them up."""
     n, time, *step = X.shape
     shape = (time, *step)
-    if not time:
+    if not time and step:
         raise ValueError("The sequences of X are empty.")
+    if not X.size:
+        return Given(X, shape)
     if not ids:
         if X.dtype.kind not in "biuf" or is_memory_map(X) or not _may_be_padded(X, padding_value):
             return Given(X.reshape(n, -1) if step else X, shape)
@@ -131,7 +133,7 @@ def _without_padding(
     np.maximum.at(kept, owner, where - (ends - lengths)[owner] + 1)
     if not kept.all():
         i = int(np.argmin(kept))
-        raise ValueError(f"Sequence {i} of X is empty, or all of its steps are NaN or padding.")
+        raise ValueError(f"Sequence {i} of X is empty, or contains NaN or padding alone.")
     rows = SequenceRows(steps, lengths)
     if (kept < lengths).any():
         places = np.arange(len(steps)) - np.repeat(ends - lengths, lengths)

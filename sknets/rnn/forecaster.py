@@ -38,8 +38,26 @@ class RNNForecaster(ManyToOne, NetworkRegressor):
 
     See Also
     --------
-    RNNRegressor : Numbers of whole sequences.
+    sknets.RNNRegressor : Numbers of whole sequences.
     sklearn.model_selection.TimeSeriesSplit : Parts for testing that come after those for training.
+
+    References
+    ----------
+    .. [1] Hewamalage, Bergmeir and Bandara (2021). "Recurrent neural networks for time series
+       forecasting: current status and future directions." International Journal of Forecasting 37,
+       388-427. https://doi.org/10.1016/j.ijforecast.2020.06.008
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknets.rnn import RNNForecaster
+    >>> time = np.arange(120)
+    >>> y = 10 + 0.1 * time + np.sin(time * 2 * np.pi / 12)
+    >>> reg = RNNForecaster(window=12, difference=(1, 12), hidden_layer_sizes=(8,), max_iter=1,
+    ...                     learning_rate="cosine", random_state=0)
+    >>> made = reg.fit(None, y[:100]).predict(np.empty((20, 0)))
+    >>> bool(abs(made - y[100:]).max() < 0.01)
+    True
     """
 
     window: int = param(

@@ -137,7 +137,7 @@ class LanguageModel(RecurrentEstimator):
 
     See Also
     --------
-    RNNClassifier : Classes of texts.
+    sknets.RNNClassifier : Classes of texts.
     sknets.preprocessing.SequenceTokenizer : How texts become ids.
 
     References

@@ -151,6 +151,16 @@ class Seq2Seq(RecurrentEstimator):
        translation." EMNLP. https://doi.org/10.18653/v1/D15-1166
     .. [4] Bengio, Vinyals, Jaitly and Shazeer (2015). "Scheduled sampling for sequence prediction
        with recurrent neural networks." NIPS. https://doi.org/10.48550/arXiv.1506.03099
+
+    Examples
+    --------
+    >>> from sknets.rnn import Seq2Seq
+    >>> sources = ["one two", "two one", "one", "two"] * 20
+    >>> targets = ["un deux", "deux un", "un", "deux"] * 20
+    >>> model = Seq2Seq(hidden_layer_sizes=(16,), embedding_dim=8, batch_size=20, max_iter=40,
+    ...                 learning_rate="one_cycle", learning_rate_init=0.02, random_state=0)
+    >>> model.fit(sources, targets).predict(["two one", "two"])
+    ['deux un', 'deux']
     """
 
     level: str = param("word", OneOf("character", "word"), "What a token of texts is.")

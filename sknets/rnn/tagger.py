@@ -29,8 +29,54 @@ class RNNTagger(RecurrentNetwork, NetworkClassifier):
 
     See Also
     --------
-    RNNClassifier : One class for a whole sequence.
+    sknets.RNNClassifier : One class for a whole sequence.
+    Seq2Seq : Answers that are not as long as the sequence.
+
+    References
+    ----------
+    .. [1] Graves and Schmidhuber (2005). "Framewise phoneme classification with bidirectional LSTM
+       and other neural network architectures." Neural Networks 18, 602-610.
+       https://doi.org/10.1016/j.neunet.2005.06.042
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknets.rnn import RNNTagger
+    >>> X = np.random.default_rng(0).normal(size=(60, 7))
+    >>> y = np.where(X.cumsum(axis=1) > 0, "above", "below")
+    >>> clf = RNNTagger(hidden_layer_sizes=(16,), batch_size=20, max_iter=30,
+    ...                 learning_rate="one_cycle", learning_rate_init=0.02, random_state=0)
+    >>> clf.fit(X, y).score(X, y) > 0.9
+    True
+    >>> clf.predict(X).shape, clf.predict_proba(X).shape
+    ((60, 7), (60, 7, 2))
     """
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, difficulty: Any = None) -> Any:
+        """Fit the network to sequences and the labels of their steps.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, time[, n_features]), or sequence of such sequences
+            The sequences.
+        y : array-like of shape (n_samples, time), or sequence of array-like of shape (time,)
+            The classes; with several labels a step zeros and ones in a further axis.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the sequences.
+        difficulty : array-like of shape (n_samples,), default=None
+            How hard each sequence is, by which a `curriculum` orders them. Ignored without one.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is not allowed, or if the loss stops being finite.
+        """
+        return super().fit(X, y, sample_weight, difficulty)
 
     def _given(self, X: Any) -> Given:
         given = super()._given(X)

@@ -177,8 +177,8 @@ def make_embedded_reber(
     >>> from sknets.datasets import make_embedded_reber
     >>> X, y = make_embedded_reber(2, random_state=0)
     >>> "".join("BEPSTVX"[i] for i in X[0])
-    'BPBTXSEP'
-    >>> y[0][1]  # after P a B must come
+    'BTBPVPSET'
+    >>> y[0][1]  # after T a B must come
     array([1, 0, 0, 0, 0, 0, 0])
     """
     values = {"n_samples": n_samples, "random_state": random_state}

@@ -1,0 +1,393 @@
+"""Estimators that write sequences of tokens from whatever an encoder makes a vector of."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from numbers import Integral, Real
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from sknets._data import Batch
+from sknets._device import compute_dtype, resolve_device
+from sknets._measure import Work
+from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
+from sknets._sequences import SequenceRows, Sequences, SequenceTensor, by_length
+from sknets._training.losses import Loss, SoftmaxLogLoss
+from sknets._training.parameters import FlatParameters
+from sknets._training.steps import AutogradStep, Step, StepResult
+from sknets.base.training_set import TrainingSet, input_tensor
+from sknets.preprocessing.ragged import as_sequences
+from sknets.preprocessing.sequences import (
+    END,
+    PADDING,
+    START,
+    UNKNOWN,
+    SequenceTokenizer,
+    texts_of,
+    tokenizer_of,
+)
+from sknets.rnn.base import RecurrentEstimator
+from sknets.rnn.decoder import Decoder, beam_search
+from sknets.rnn.network import Tokens
+
+ROWS = 256  # sources that are answered at a time
+SPECIAL = [PADDING, UNKNOWN, START, END]
+
+
+class Pair(NamedTuple):
+    """A batch of sources, and the targets that are to be written, from the start to the end."""
+
+    source: Any  # Sequences, or a Tensor of vectors
+    target: Sequences  # ids
+
+    @property
+    def shape(self) -> torch.Size:
+        return self.source.shape
+
+
+class PairData:
+    """Minibatches of sources and targets of similar length."""
+
+    def __init__(
+        self,
+        source: SequenceTensor | Tensor,
+        target: SequenceTensor,
+        *,
+        batch_size: int,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self.source, self.target = source, target
+        self.lengths = target.lengths
+        if isinstance(source, SequenceTensor):
+            self.lengths = self.lengths + source.lengths
+        self.n_samples, self.batch_size = len(self.lengths), batch_size
+        self.dtype, self.device = dtype, device
+
+    def epoch(
+        self, generator: torch.Generator | None, rows: np.ndarray | None = None
+    ) -> Iterator[Batch]:
+        for chosen in by_length(self.lengths, self.batch_size, generator, rows):
+            target = self.target.filled(chosen)
+            following = Sequences(
+                target.values[:, 1:], None if target.lengths is None else target.lengths - 1
+            )
+            source = (
+                self.source.filled(chosen)
+                if isinstance(self.source, SequenceTensor)
+                else self.source[chosen.to(self.device)]
+            )
+            yield Batch(Pair(source, target), following.joined(following.values))
+
+
+class WritingNetwork(nn.Module):
+    """An encoder, from sources to what a decoder writes from, and the decoder."""
+
+    def __init__(self, encoder: nn.Module, decoder: Decoder) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+    def forward(self, pair: Pair) -> Tensor:
+        """Scores of all tokens that follow another, one target after another."""
+        target = pair.target
+        written = self.decoder(target.values[:, :-1], self.encoder(pair.source))
+        lengths = None if target.lengths is None else target.lengths - 1
+        return Sequences(written.scores, lengths).joined(written.scores)
+
+
+class PairStep(AutogradStep):
+    """A training step of whole targets, a loss a token."""
+
+    def evaluate(self, batch: Batch) -> StepResult:
+        """The mean loss over the tokens of a batch, and their scores."""
+        dtype = self.module.decoder.head.weight.dtype  # type: ignore[union-attr]
+        mixed = self.mixed and dtype == torch.float32
+        with torch.autocast(batch.targets.device.type, torch.bfloat16, enabled=mixed):
+            raw = self.module(batch.x)
+        raw = raw.to(dtype)
+        return StepResult(self.loss(raw, batch.targets).mean(), raw)
+
+
+@estimator
+class Writer(RecurrentEstimator):
+    """Abstract: writes a sequence of tokens for each source."""
+
+    level: str = param("word", OneOf("character", "word"), "What a token of texts is.")
+    vocabulary_size: Any = param(
+        None,
+        [None, Interval(Integral, 5, None, closed="left")],
+        "The most tokens of texts to know, of the sources and of the targets. None: all.",
+    )
+    lowercase: bool = param(False, "boolean", "Whether texts are made lower case.")
+    teacher_forcing: Any = param(
+        1.0,
+        [Interval(Real, 0, 1, closed="both"), tuple, list],
+        "Share of the tokens that the decoder reads in training which are the target's, not its "
+        "own; a pair goes evenly from the first to the second.",
+    )
+    max_length: Any = param(
+        None,
+        [None, Interval(Integral, 1, None, closed="left")],
+        "The most tokens that are written. None: as many as the longest target of the fit has.",
+    )
+    beam_size: int = param(
+        1,
+        Interval(Integral, 1, None, closed="left"),
+        "How many sequences a search keeps in hand; 1 takes the likeliest token each time. It may "
+        "be set after fit.",
+    )
+    length_penalty: float = param(
+        1.0,
+        Interval(Real, 0, None, closed="left"),
+        "By which power of their length the log-probabilities of sequences are divided in a search "
+        "with beam_size > 1.",
+    )
+
+    _fitted_attributes: ClassVar[dict[str, str]] = {
+        "target_tokens_": "list of str or None: The tokens of the targets, if these are texts.",
+        "max_length_": "int: Tokens of the longest target.",
+    }
+    _shape_parameters: ClassVar[tuple[str, ...]] = (
+        *RecurrentEstimator._shape_parameters,
+        "level",
+        "lowercase",
+    )
+
+    @abstractmethod
+    def _sources(self, X: Any, reset: bool) -> Any:
+        """The sources as what the encoder takes: rows, or sequences."""
+
+    def predict(self, X: Any) -> Any:
+        """Write the targets of sources.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            The sources, as in `fit`.
+
+        Returns
+        -------
+        y : list of str, or ndarray of shape (n_samples,) of ndarray of shape (time,)
+            Texts or ids, as the targets of the fit.
+        """
+        ids = self._written(X)
+        if self.target_tokens_ is not None:
+            tokenizer = self._tokenizer(self.target_tokens_)
+            return tokenizer.inverse_transform(ids)
+        made = np.empty(len(ids), dtype=object)
+        made[:] = [each - len(SPECIAL) for each in ids]
+        return made
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Share of the sources whose target is written without a fault.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            The sources.
+        y : iterable of str, or sequence of array-like of shape (time,)
+            The targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        score : float
+            Texts are compared by their tokens.
+        """
+        right = [np.array_equal(a, b) for a, b in self._both(X, y)]
+        return float(np.average(right, weights=sample_weight))
+
+    def token_accuracy(self, X: Any, y: Any) -> float:
+        """Share of the tokens that are right at their places.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            The sources.
+        y : iterable of str, or sequence of array-like of shape (time,)
+            The targets.
+
+        Returns
+        -------
+        accuracy : float
+            Of the tokens of what is longer, the target or what was written.
+        """
+        pairs = list(self._both(X, y))
+        right = sum(int((a[: len(b)] == b[: len(a)]).sum()) for a, b in pairs)
+        return right / max(1, sum(max(len(a), len(b)) for a, b in pairs))
+
+    # -- targets in
+
+    def _check_settings(self, incremental: bool) -> None:
+        super()._check_settings(incremental)
+        if self._full_batch:
+            raise ValueError(
+                f"A {type(self).__name__} needs a stochastic solver, got solver={self.solver!r}."
+            )
+        pair = self._forcing
+        if len(pair) != 2 or not all(isinstance(s, Real) and 0 <= float(s) <= 1 for s in pair):
+            raise InvalidParameterError(
+                f"The 'teacher_forcing' parameter of {type(self).__name__} must be a share from 0 "
+                f"to 1, or a pair of them. Got {self.teacher_forcing!r} instead."
+            )
+
+    @property
+    def _forcing(self) -> tuple[float, float]:
+        """The share of teacher forcing at the start and at the end."""
+        given = self.teacher_forcing
+        return tuple(given) if isinstance(given, (tuple, list)) else (given, given)
+
+    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but y is None.")
+        if reset:
+            self.target_tokens_: list[str] | None = None
+            if holds_texts(y):
+                self.target_tokens_ = self._learnt_tokens(y)
+        sources, targets = self._sources(X, reset), self._targets(y, reset)
+        check_consistent_length(sources, targets)
+        return sources, targets
+
+    def _learnt_tokens(self, texts: Any) -> list[str]:
+        names = ("level", "lowercase", "vocabulary_size")
+        settings: dict[str, Any] = {name: getattr(self, name) for name in names}
+        return SequenceTokenizer(**settings, boundaries=True).fit(texts_of(texts)).tokens_
+
+    def _tokenizer(self, tokens: list[str], reset: bool = False) -> SequenceTokenizer:
+        of = vars(self) if reset else self._shape
+        return tokenizer_of(tokens, of["level"], of["lowercase"])
+
+    def _targets(self, y: Any, reset: bool) -> SequenceRows:
+        """The targets from their starts to their ends."""
+        if self.target_tokens_ is not None:
+            rows = as_sequences(self._tokenizer(self.target_tokens_, reset).transform(y), ids=True)
+        else:
+            given = as_sequences(y, ids=True)
+            if given.steps.dtype.kind not in "iu" or given.steps.ndim > 1:
+                raise ValueError("y must hold texts, or sequences of ids of tokens.")
+            start, end = SPECIAL.index(START), SPECIAL.index(END)
+            each = [np.concatenate([[start], ids + len(SPECIAL), [end]]) for ids in given]
+            rows = SequenceRows(np.concatenate(each), given.lengths + 2)
+        if reset:
+            largest = int(rows.steps.max())
+            self.n_outputs_ = largest + 1
+            if self.target_tokens_ is not None:
+                self.n_outputs_ = len(self.target_tokens_)
+            self.max_length_ = int(rows.lengths.max()) - 1
+        elif (largest := int(rows.steps.max())) >= self.n_outputs_:
+            raise ValueError(f"y holds the id {largest - len(SPECIAL)}, which is unknown.")
+        return rows
+
+    def _encode(self, y: Any, fresh: bool, classes: Any) -> Any:
+        return y
+
+    def _batches(self, data: TrainingSet) -> PairData:
+        self._input_dtype = "float32"
+        dtype = compute_dtype(self.precision, np.dtype(np.float32), False)
+        return _pair_data(
+            data, self._batch_size(len(data.target)), dtype, resolve_device(self.device)
+        )
+
+    # -- the network
+
+    def _decoder(
+        self, n_outputs: int, n_vector: int, n_beside: int = 0, **attention: Any
+    ) -> Decoder:
+        """A decoder of tokens; `attention` has its class and the units of what it reads."""
+        cls, n_memory = attention.get("cls"), attention.get("n_memory", 0)
+        tokens = Tokens(n_outputs, self.embedding_dim)
+        recurrent = self._recurrent(Decoder.inputs_of(tokens, cls, n_memory, n_beside))
+        layer = cls and cls(recurrent.n_outputs, n_memory)
+        return Decoder(tokens, recurrent, n_vector, layer, n_memory, self._forcing)
+
+    def _loss_function(self) -> Loss:
+        return SoftmaxLogLoss()
+
+    def _step(self, module: nn.Module, flat: FlatParameters, loss: Loss) -> Step:
+        return PairStep(module, loss, flat.grad, self._mixed)
+
+    def _work(self) -> Work:
+        weights = [p for p in self.module_.parameters() if p.ndim == 2]
+        n_steps = self.max_length_
+        widest = n_steps * max(p.shape[0] for p in weights)
+        return Work(n_steps * sum(p.numel() for p in weights), widest)
+
+    def _score(self, target: np.ndarray, raw: Tensor, weight: np.ndarray | None) -> float:
+        return -self._loss_function()(raw, torch.from_numpy(target)).mean().item()
+
+    def _measure(self, valid: TrainingSet, loss: Loss) -> dict[str, float]:
+        """Minus the nats a token on what is held out."""
+        parameter = next(self.module_.parameters())
+        total, n = 0.0, 0
+        with torch.inference_mode():
+            for batch in _pair_data(valid, ROWS, parameter.dtype, parameter.device).epoch(None):
+                total += loss(self.module_(batch.x), batch.targets).sum().item()
+                n += len(batch.targets)
+        return {"valid_loss": total / n, "valid_score": -total / n}
+
+    # -- targets out
+
+    def _written(self, X: Any) -> list[np.ndarray]:
+        """The ids that are written for each source, without start and end."""
+        check_is_fitted(self)
+        rows = self._sources(X, reset=False)
+        lengths = getattr(rows, "lengths", np.zeros(len(rows)))
+        order = np.argsort(lengths, kind="stable")
+        parameter = next(self.module_.parameters())
+        found: list[Any] = [None] * len(rows)
+        end = SPECIAL.index(END)
+        with torch.inference_mode():
+            for start in range(0, len(order), ROWS):
+                chosen = order[start : start + ROWS]
+                x = input_tensor(rows[chosen], parameter.dtype, parameter.device)
+                best = beam_search(
+                    self.module_.decoder,
+                    self.module_.encoder(x),
+                    start=SPECIAL.index(START),
+                    end=end,
+                    never=[SPECIAL.index(token) for token in (PADDING, UNKNOWN, START)],
+                    max_length=self.max_length or self.max_length_,
+                    beam_size=self.beam_size,
+                    length_penalty=self.length_penalty,
+                )
+                for i, ids in zip(chosen, best.ids.cpu().numpy(), strict=True):
+                    found[i] = ids[: np.argmax(np.append(ids, end) == end)]
+        return found
+
+    def _both(self, X: Any, y: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The ids of each target, and of what is written for its source."""
+        written = self._written(X)
+        targets = self._targets(y, reset=False)
+        check_consistent_length(written, targets)
+        return zip((ids[1:-1] for ids in targets), written, strict=True)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.target_tags.required = True
+        return tags
+
+
+def holds_texts(X: Any) -> bool:
+    """Whether an iterable is one of texts."""
+    return len(X) > 0 and isinstance(next(iter(X)), str)
+
+
+def _pair_data(
+    data: TrainingSet, batch_size: int, dtype: torch.dtype, device: torch.device
+) -> PairData:
+    X: Any = data.X
+    whole = isinstance(X, SequenceRows)
+    source = X.tensor(dtype, device) if whole else input_tensor(X, dtype, device)
+    target: Any = data.target
+    return PairData(
+        source, target.tensor(dtype, device), batch_size=batch_size, dtype=dtype, device=device
+    )

@@ -133,8 +133,8 @@ class SequenceTokenizer(SequenceTransformer):
             If X holds something else than texts.
         """
         check_parameters(self)
-        self._split("")  # raises for a wrong pattern
-        counts = Counter(token for text in texts_of(X) for token in self._split(text))
+        self.tokenize("")  # raises for a wrong pattern
+        counts = Counter(token for text in texts_of(X) for token in self.tokenize(text))
         special = [PADDING, UNKNOWN, *([START, END] if self.boundaries else [])]
         frequent = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         found = [token for token, n in frequent if n >= self.min_count and token not in special]
@@ -186,7 +186,19 @@ class SequenceTokenizer(SequenceTransformer):
         check_is_fitted(self)
         return [self._text(ids) for ids in X]
 
-    def _split(self, text: str) -> list[str]:
+    def tokenize(self, text: str) -> list[str]:
+        """The tokens of a text, known or not.
+
+        Parameters
+        ----------
+        text : str
+            A text.
+
+        Returns
+        -------
+        tokens : list of str
+            Its words and punctuation marks, or its characters.
+        """
         lower = self.level == "word" if self.lowercase == "auto" else self.lowercase
         text = text.lower() if lower else text
         if self.level == "character":
@@ -201,7 +213,7 @@ class SequenceTokenizer(SequenceTransformer):
 
     def _ids(self, text: str) -> np.ndarray:
         unknown = self.vocabulary_[UNKNOWN]
-        ids = [self.vocabulary_.get(token, unknown) for token in self._split(text)] or [unknown]
+        ids = [self.vocabulary_.get(token, unknown) for token in self.tokenize(text)] or [unknown]
         if self.boundaries:
             ids = [self.vocabulary_[START], *ids, self.vocabulary_[END]]
         return np.array(ids, dtype=np.int64)

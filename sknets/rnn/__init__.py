@@ -1,5 +1,6 @@
 """Recurrent networks, for sequences of any kind."""
 
+from sknets.rnn.captioning import ImageCaptioner
 from sknets.rnn.forecaster import RNNForecaster
 from sknets.rnn.language_model import LanguageModel
 from sknets.rnn.recurrent import RNNClassifier, RNNRegressor
@@ -7,6 +8,7 @@ from sknets.rnn.seq2seq import Seq2Seq
 from sknets.rnn.tagger import RNNTagger
 
 __all__ = [
+    "ImageCaptioner",
     "LanguageModel",
     "RNNClassifier",
     "RNNForecaster",

@@ -1,0 +1,262 @@
+"""Captions: a convolutional network sees, a recurrent one writes (Vinyals et al., 2015)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array, check_consistent_length
+from torch import Tensor, nn
+
+from sknets._optional import require
+from sknets._params import InvalidParameterError, OneOf, estimator, param
+from sknets._random import Stream, generator
+from sknets.base.training_set import Call
+from sknets.cnn.architecture import Architecture, get_architecture
+from sknets.cnn.images import Images, as_rows
+from sknets.layers import initialise
+from sknets.preprocessing.layout import Layout, as_image_array, sample_shape
+from sknets.rnn.decoder import Source
+from sknets.rnn.writer import Writer, WritingNetwork, holds_texts
+
+
+class ImageEncoder(nn.Module):
+    """Images through a convolutional network, to vectors that the decoder sees once or always."""
+
+    def __init__(self, images: Images, network: Any, always: bool) -> None:
+        super().__init__()
+        self.images, self.network, self.always = images, network, always
+        self.n_outputs = network.head.in_features
+        network.head = nn.Identity()
+
+    def forward(self, x: Tensor) -> Source:
+        vector = self.network.features(self.images(x))
+        return Source(vector, beside=vector if self.always else None)
+
+
+@estimator
+class ImageCaptioner(Writer):
+    """Texts for images: a convolutional network encodes, a recurrent one writes, both are trained.
+
+    See Also
+    --------
+    Seq2Seq : Sequences from sequences.
+    sknets.CNNClassifier : One class for an image.
+
+    References
+    ----------
+    .. [1] Vinyals, Toshev, Bengio and Erhan (2015). "Show and tell: a neural image caption
+       generator." CVPR. https://doi.org/10.48550/arXiv.1411.4555
+    .. [2] Mao, Xu, Yang, Wang, Huang and Yuille (2015). "Deep captioning with multimodal recurrent
+       neural networks (m-RNN)." ICLR. https://doi.org/10.48550/arXiv.1412.6632
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknets.cnn import ConvNet
+    >>> from sknets.rnn import ImageCaptioner
+    >>> dark, light = np.zeros((20, 8, 8)), np.ones((20, 8, 8))
+    >>> X, y = np.concatenate([dark, light]), ["it is dark"] * 20 + ["there is light"] * 20
+    >>> model = ImageCaptioner(architecture=ConvNet(channels=4, dense=8), embedding_dim=8,
+    ...                        hidden_layer_sizes=(16,), batch_size=10, max_iter=30,
+    ...                        learning_rate="one_cycle", learning_rate_init=0.02, random_state=0)
+    >>> model.fit(X, y).predict(X[[0, 20]])
+    ['it is dark', 'there is light']
+    """
+
+    architecture: Any = param(
+        "convnet",
+        [str, Architecture],
+        "The convolutional network: a name of `sknets.cnn.list_architectures`, or a description.",
+    )
+    weights: Any = param(
+        None,
+        [None, BaseEstimator],
+        "A fitted convolutional estimator of the same architecture, from whose weights it starts.",
+    )
+    image_shape: Any = param(
+        None,
+        [None, tuple, list],
+        "Shape of the image in a row of a table: (height, width), or that with an axis of "
+        "channels. Arrays of images have shapes of their own.",
+    )
+    channels: str = param(
+        "first",
+        OneOf("first", "last"),
+        "Whether the axis of channels is the first or the last of an image.",
+    )
+    inject: str = param(
+        "each",
+        OneOf("each", "start"),
+        "Whether the image is seen at each step, or is only what the first state is made of, which "
+        "takes longer to learn.",
+    )
+
+    _fitted_attributes: ClassVar[dict[str, str]] = {
+        "image_shape_": "tuple of int: (channels, height, width) of an image.",
+    }
+    _shape_parameters: ClassVar[tuple[str, ...]] = (
+        *Writer._shape_parameters,
+        "architecture",
+        "channels",
+        "inject",
+    )
+
+    def fit(self, X: Any, y: Any = None) -> Any:
+        """Learn to write the captions of images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width), \
+                (n_samples, channels, height, width) or (n_samples, n_features)
+            The images; bytes are read as shares of 255.
+        y : sequence of str, or of lists of str
+            A caption of each image, or several.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is not allowed, or if the loss stops being finite.
+        """
+        return self._fit(Call(X, y))
+
+    def score(self, X: Any, y: Any, sample_weight: None = None) -> float:
+        """BLEU-4 of the captions that are written.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            The images.
+        y : sequence of str, or of lists of str
+            A caption of each image, or several.
+        sample_weight : None
+            BLEU is of all captions together.
+
+        Returns
+        -------
+        score : float
+            From 0 to 1.
+
+        Raises
+        ------
+        ImportError
+            If sacrebleu is not installed.
+        """
+        return self.bleu(X, y)
+
+    def bleu(self, X: Any, y: Any, n: int = 4) -> float:
+        """How many runs of up to `n` tokens of what is written are in the captions.
+
+        The geometric mean of the precisions of runs of 1 to `n` tokens over all captions, with a
+        penalty for brevity (Papineni et al., 2002), by sacrebleu, of tokens as they are learnt.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            The images.
+        y : sequence of str, or of lists of str
+            A caption of each image, or several.
+        n : int, default=4
+            The longest runs.
+
+        Returns
+        -------
+        bleu : float
+            From 0 to 1.
+
+        Raises
+        ------
+        ImportError
+            If sacrebleu is not installed.
+        """
+        if not isinstance(n, int) or n < 1:
+            raise InvalidParameterError(f"n must be a whole number > 0. Got {n!r} instead.")
+        sacrebleu = require("sacrebleu", extra="text", feature="BLEU")
+        written = self.predict(X)
+        tokenizer = self._tokenizer(self.target_tokens_ or [])
+        several = [[" ".join(tokenizer.tokenize(text)) for text in each] for each in captions(y)]
+        check_consistent_length(written, several)
+        most = max(map(len, several))
+        columns = [[each[i] if i < len(each) else None for each in several] for i in range(most)]
+        metric = sacrebleu.BLEU(tokenize="none", max_ngram_order=n, smooth_method="none")
+        return metric.corpus_score(written, columns).score / 100
+
+    # -- images and captions in
+
+    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but y is None.")
+        several = captions(y)
+        texts = [text for each in several for text in each]
+        if not holds_texts(texts):
+            raise ValueError("y must hold texts, one or several of each image.")
+        if reset:
+            self.target_tokens_ = self._learnt_tokens(texts)
+        images = self._sources(X, reset)
+        check_consistent_length(images, several)
+        rows = np.repeat(np.arange(len(several)), [len(each) for each in several])
+        return images[rows], self._targets(texts, reset)
+
+    def _sources(self, X: Any, reset: bool) -> np.ndarray:
+        X = as_image_array(X)
+        rows = check_array(as_rows(X), dtype=(np.float32, np.float64), input_name="X")
+        name = type(self).__name__
+        if reset:
+            layout = Layout.of(
+                sample_shape(X), rows.shape[1], name, self.image_shape, self.channels, False
+            )
+            self.image_shape_, self.n_features_in_ = layout.shape, rows.shape[1]
+            return rows
+        if rows.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X has {rows.shape[1]} features, but {name} is expecting {self.n_features_in_} "
+                "features as input."
+            )
+        Layout(self.image_shape_, self._shape["channels"] == "last").check(
+            sample_shape(X), name, False
+        )
+        return rows
+
+    # -- the network
+
+    def _input_shape(self) -> tuple[int, ...]:
+        return self.image_shape_
+
+    def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> WritingNetwork:
+        given = self.architecture
+        description = get_architecture(given) if isinstance(given, str) else given
+        network = description.build(input_shape, 1)
+        images = Images(input_shape, self.channels == "last")
+        encoder = ImageEncoder(images, network, self.inject == "each")
+        n_vector = encoder.n_outputs
+        n_beside = n_vector if self.inject == "each" else 0
+        return WritingNetwork(encoder, self._decoder(n_outputs, n_vector, n_beside))
+
+    def _initialise(self, module: Any, seed: int) -> None:
+        super()._initialise(module, seed)
+        if self.weight_init == "auto":  # as convolutional estimators have it
+            draws = generator(seed, Stream.WEIGHTS, 1)
+            initialise(module.encoder.network, "he_normal", "auto", self.init_std, draws)
+        if self.weights is not None:
+            theirs = self.weights.module_.network.state_dict()
+            ours = module.encoder.network.state_dict()
+            with torch.no_grad():
+                for name, value in ours.items():
+                    if name not in theirs or theirs[name].shape != value.shape:
+                        raise ValueError(
+                            f"The 'weights' parameter of {type(self).__name__} must hold a fitted "
+                            f"estimator of the same architecture, and its {name!r} differs."
+                        )
+                    value.copy_(theirs[name])
+
+
+def captions(y: Any) -> list[list[str]]:
+    """The captions of each image, of one or of several."""
+    return [[each] if isinstance(each, str) else list(each) for each in y]

@@ -26,7 +26,8 @@ def test_benchmark_runs(script, tmp_path):
     assert "scikit-learn" in results.read_text()
 
 
-REPRODUCED = [script for script in SCRIPTS if script.parent.name == "reproduce"]
+PUBLISHED = "time_series.py"  # whose training is a paper's, chosen from nothing
+REPRODUCED = [s for s in SCRIPTS if s.parent.name == "reproduce" and s.name != PUBLISHED]
 
 
 @pytest.mark.parametrize("script", REPRODUCED, ids=str)

@@ -11,7 +11,9 @@ import pytest
 import sknets.datasets
 from sknets.datasets import load_mnist, load_penn_treebank, load_time_series
 
-LOADERS = [getattr(sknets.datasets, name) for name in sknets.datasets.__all__]
+LOADERS = [
+    getattr(sknets.datasets, name) for name in sknets.datasets.__all__ if name.startswith("load_")
+]
 POSITIONAL = {load_time_series: ["GunPoint"]}
 
 

@@ -321,8 +321,8 @@ class SequencePadder(SequenceTransformer):
 
         Returns
         -------
-        X_new : ndarray of shape (n_samples, max_length_) or (n_samples, max_length_, n_features)
-            The sequences side by side.
+        X_new : ndarray of shape (n_samples, length) or (n_samples, length, n_features)
+            The sequences side by side, each of `max_length_` steps.
         """
         check_is_fitted(self)
         rows = as_sequences(X, ids=True)

@@ -7,6 +7,8 @@ from torch import nn
 
 from sknets.cnn import get_architecture
 from sknets.cnn.googlenet import STAGES, GoogLeNet
+from sknets.cnn.images import Images
+from sknets.cnn.network import ImageNetwork
 from tests.cnn.reference import weights
 
 
@@ -183,3 +185,13 @@ def test_signals_are_taken(name, length):
     network = built(get_architecture(name), (2, length), 5)
     for output in network.all_outputs(torch.empty(7, 2, length, device="meta")):
         assert output.shape == (7, 5)
+
+
+def test_the_heads_alone_are_trained_where_that_is_asked():
+    with torch.device("meta"):
+        network = get_architecture("googlenet").build((3, 224, 224), 10)
+        held = ImageNetwork(Images((3, 224, 224), False), network, (3, 224, 224))
+    held.train_only(0)
+    trained = {name for name, p in network.named_parameters() if p.requires_grad}
+    heads = {"head", "auxiliary.inception4a.head", "auxiliary.inception4d.head"}
+    assert {name.rpartition(".")[0] for name in trained} == heads

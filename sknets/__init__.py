@@ -3,17 +3,30 @@
 from sknets.cnn import CNNClassifier, CNNRegressor
 from sknets.mlp import MLPClassifier, MLPRegressor
 from sknets.persistence import load, save
-from sknets.rnn import RNNClassifier, RNNRegressor
+from sknets.rnn import (
+    ImageCaptioner,
+    LanguageModel,
+    RNNClassifier,
+    RNNForecaster,
+    RNNRegressor,
+    RNNTagger,
+    Seq2Seq,
+)
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
     "CNNClassifier",
     "CNNRegressor",
+    "ImageCaptioner",
+    "LanguageModel",
     "MLPClassifier",
     "MLPRegressor",
     "RNNClassifier",
+    "RNNForecaster",
     "RNNRegressor",
+    "RNNTagger",
+    "Seq2Seq",
     "load",
     "save",
 ]

@@ -338,12 +338,16 @@ class DatasetRows:
             items = list(pool.map(lambda i: self._item(i)[0], indices))
         return _shares(np.stack(items).astype(self.dtype, copy=False), self.whole)
 
-    def targets(self) -> np.ndarray:
+    def inputs(self) -> Iterator[np.ndarray]:
+        """The input of each item."""
+        return (self._item(i)[0] for i in range(len(self)))
+
+    def targets(self) -> list[Any]:
         """The targets of all items."""
         targets = [self._item(i)[1] for i in range(len(self))]
         if any(target is None for target in targets):
             raise ValueError("The items of the Dataset have no targets, and y is None.")
-        return np.asarray(targets)
+        return targets
 
     def _item(self, i: int) -> tuple[np.ndarray, Any]:
         item = self.dataset[i]

@@ -69,6 +69,7 @@ CONVOLUTIONS = {torch.conv1d: 1, torch.conv2d: 2, torch.conv3d: 3}
 MAX_POOLS = {F.max_pool1d: 1, F.max_pool2d: 2, torch.max_pool1d: 1, torch.max_pool2d: 2}
 AVERAGE_POOLS = {F.avg_pool1d: 1, F.avg_pool2d: 2}
 POOLS = MAX_POOLS | AVERAGE_POOLS
+RECURRENCES = {torch.rnn_tanh, torch.rnn_relu, torch.lstm, torch.gru}
 # Where functions have their settings, and what these are by default; averages know no dilation.
 OF_CONVOLUTIONS = {"stride": (3, 1), "padding": (4, 0), "dilation": (5, 1)}
 OF_MAX_POOLS = {"stride": (2, None), "padding": (3, 0), "dilation": (4, 1)}
@@ -90,12 +91,20 @@ WHOLE = {
 
 
 class Watch(TorchFunctionMode):
-    """Counts multiply-adds, and follows receptive fields through the functions of a network."""
+    """Counts multiply-adds, and follows receptive fields through the functions of a network.
 
-    def __init__(self, x: Tensor) -> None:
+    Parameters
+    ----------
+    x : Tensor
+        The input.
+    sides : tuple of int
+        Along which fields are measured: the height and width of an image, the time of a sequence.
+    """
+
+    def __init__(self, x: Tensor, sides: tuple[int, ...]) -> None:
         super().__init__()
         self.multiply_adds = 0
-        self.sides = tuple(x.shape[2:]) or (x.shape[1],)
+        self.sides = sides
         self.fields: Any = WeakIdKeyDictionary()
         self.fields[x] = tuple(Field(1, 1, 0.0) for _ in self.sides)
 
@@ -104,11 +113,11 @@ class Watch(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         made = func(*args, **kwargs)
-        if isinstance(made, Tensor):
-            self._count(func, args, made)
+        if tensors := _tensors(made):
+            self._count(func, args, tensors[0])
             found = self._seen_by(func, args, kwargs)
             if found is not None:
-                self.fields[made] = found
+                self.fields.update((tensor, found) for tensor in tensors)
         return made
 
     def fields_of(self, x: Tensor) -> tuple[Field, ...]:
@@ -121,6 +130,9 @@ class Watch(TorchFunctionMode):
             self.multiply_adds += made.numel() * args[1][0].numel()
         elif func is F.linear:
             self.multiply_adds += made.numel() * args[1].shape[1]
+        elif func in RECURRENCES:
+            weights = [t for t in args[2] if t.ndim == 2]
+            self.multiply_adds += prod(made.shape[:2]) * sum(t.numel() for t in weights)
 
     def _seen_by(self, func: Callable, args: tuple, kwargs: dict) -> tuple[Field, ...] | None:
         """The fields of a result, from those of what it was made of."""
@@ -128,7 +140,7 @@ class Watch(TorchFunctionMode):
         if not inputs:
             return None
         fields = tuple(max(each) for each in zip(*inputs, strict=True))
-        if func in WHOLE:
+        if func in WHOLE or func in RECURRENCES:
             return tuple(Field(side, side, (side - 1) / 2) for side in self.sides)
         if func not in PLACES:
             return fields
@@ -144,14 +156,16 @@ class Watch(TorchFunctionMode):
         return tuple(map(_widened, fields, kernel, stride, padding, dilation))
 
 
-def without_numbers(
-    module: nn.Module, input_shape: tuple[int, ...]
-) -> tuple[dict[str, Tensor], Tensor]:
-    """A module's tensors and one input on the meta device, for `functional_call`."""
+def without_numbers(module: nn.Module) -> dict[str, Tensor]:
+    """A module's parameters and buffers on the meta device, for `functional_call`."""
     tensors = [*module.named_parameters(), *module.named_buffers()]
-    meta = {name: tensor.to("meta") for name, tensor in tensors}
-    dtype = next((t.dtype for t in meta.values() if t.is_floating_point()), None)
-    return meta, torch.empty(1, *input_shape, dtype=dtype, device="meta")
+    return {name: tensor.to("meta") for name, tensor in tensors}
+
+
+def one_input(module: nn.Module, input_shape: tuple[int, ...]) -> Tensor:
+    """An input of a module, on the meta device."""
+    dtype = next((t.dtype for t in module.parameters() if t.is_floating_point()), None)
+    return torch.empty(1, *input_shape, dtype=dtype, device="meta")
 
 
 @contextmanager
@@ -168,16 +182,23 @@ def predicting(module: nn.Module) -> Iterator[None]:
 
 def layers_of(module: nn.Module, input_shape: tuple[int, ...]) -> list[Layer]:
     """The layers that have none inside them, in the order in which they are called."""
+    return layers_seeing(module, one_input(module, input_shape), input_shape[1:] or input_shape)
+
+
+def layers_seeing(module: nn.Module, x: Any, sides: tuple[int, ...]) -> list[Layer]:
+    """The same for an input, on the meta device, of any kind that holds tensors.
+
+    Receptive fields are those along `sides` of the first of its tensors.
+    """
     found: list[Layer] = []
-    meta, x = without_numbers(module, input_shape)
-    watch = Watch(x)
+    watch = Watch(_tensors(x)[0], sides)
 
     def called(layer: nn.Module, name: str, made: Any, before: list[int]) -> None:
-        if isinstance(made, Tensor):
+        cost = watch.multiply_adds - before.pop()
+        for first in _tensors(made)[:1]:
             n = sum(p.numel() for p in layer.parameters())
-            cost = watch.multiply_adds - before.pop()
-            shape = tuple(made.shape[1:])
-            found.append(Layer(name, type(layer).__name__, shape, n, cost, watch.fields_of(made)))
+            shape = tuple(first.shape[1:])
+            found.append(Layer(name, type(layer).__name__, shape, n, cost, watch.fields_of(first)))
 
     hooks = []
     for name, layer in module.named_modules():
@@ -195,7 +216,7 @@ def layers_of(module: nn.Module, input_shape: tuple[int, ...]) -> list[Layer]:
             ]
     try:
         with torch.no_grad(), predicting(module), watch:
-            functional_call(module, meta, (x,))
+            functional_call(module, without_numbers(module), (x,))
     finally:
         for hook in hooks:
             hook.remove()

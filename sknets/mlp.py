@@ -326,10 +326,7 @@ class MultilayerPerceptron(NetworkTransformer):
             )
         if any(size <= 0 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {list(sizes)}.")
-        random = {name: getattr(self, name) for name in ("dropout", "input_dropout", "noise_std")}
-        if self._full_batch and any(random.values()):
-            given = ", ".join(f"{name}={value}" for name, value in random.items() if value)
-            raise ValueError(f"{given} needs a stochastic solver, got solver={self.solver!r}.")
+        self._check_stochastic("dropout", "input_dropout", "noise_std")
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> MLP:
         return self._network(input_shape[0], self._hidden_layer_sizes(), n_outputs)

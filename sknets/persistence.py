@@ -145,7 +145,7 @@ def _rebuilt(tree: dict[str, Any]) -> BaseEstimator:
         raise ValueError("its history is not one of records")
     estimator.__setstate__({**estimator.get_params(deep=False), **state})
     if hasattr(estimator, "module_"):  # what cannot predict is not whole
-        estimator._outputs(np.zeros((1, estimator.n_features_in_)))
+        estimator._run_once()
     return estimator
 
 

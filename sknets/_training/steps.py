@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple, Protocol
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -66,7 +67,8 @@ class AutogradStep(SupervisedStep):
         self, module: nn.Module, loss: Loss, gradient: Tensor, mixed: bool = False
     ) -> None:
         super().__init__(module, loss)
-        self.gradient, self.mixed = gradient, mixed
+        self.gradient = gradient
+        self.mixed = mixed and gradient.dtype == torch.float32
 
     def __call__(self, batch: Batch) -> StepResult:
         """Set the gradients of the mean loss over a batch."""
@@ -78,18 +80,16 @@ class AutogradStep(SupervisedStep):
 
     def evaluate(self, batch: Batch) -> StepResult:
         """The mean loss over a batch and the raw outputs, not detached."""
-        (raw,) = self.outputs(batch.x)
+        with self.multiplying():
+            raw = self.module(batch.x)
+        raw = raw.to(self.gradient.dtype)
         return StepResult(weighted_mean(self.loss(raw, batch.targets), batch.weight), raw)
 
-    def outputs(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The raw outputs, multiplied in bfloat16 where that was asked for."""
-        if not self.mixed or x.dtype != torch.float32:
-            return self._outputs(x)
-        with torch.autocast(x.device.type, torch.bfloat16):
-            return tuple(raw.to(x.dtype) for raw in self._outputs(x))
-
-    def _outputs(self, x: Tensor) -> tuple[Tensor, ...]:
-        return (self.module(x),)
+    def multiplying(self) -> AbstractContextManager[Any]:
+        """Within, products are in bfloat16 where that was asked for."""
+        if not self.mixed:
+            return nullcontext()
+        return torch.autocast(self.gradient.device.type, torch.bfloat16)
 
 
 def weighted_mean(values: Tensor, weight: Tensor | None) -> Tensor:

@@ -1,7 +1,7 @@
 """What every estimator does, and the roles it can have."""
 
 from sknets.base.estimator import NetworkEstimator
-from sknets.base.parameters import TrainingParameters
+from sknets.base.parameters import TrainingParameters, clipping_norm
 from sknets.base.supervised import (
     CLASS_LOSSES,
     REGRESSION_LOSSES,
@@ -20,4 +20,5 @@ __all__ = [
     "NetworkTransformer",
     "SupervisedNetwork",
     "TrainingParameters",
+    "clipping_norm",
 ]

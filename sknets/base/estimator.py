@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,13 +19,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from skorch.history import History
-from torch import Tensor, nn
+from torch import nn
 
-from sknets._data import Data, as_tensor, is_streamed
+from sknets._data import Data, is_streamed
 from sknets._device import compute_dtype, resolve_device
 from sknets._params import estimator
 from sknets._random import Stream, derived_seed, draw_seed
-from sknets._sequences import flat
 from sknets._state import to_arrays, to_tensors
 from sknets._training import checkpoint
 from sknets._training.callbacks import (
@@ -39,12 +39,14 @@ from sknets._training.callbacks import (
 from sknets._training.losses import Loss
 from sknets._training.objective import FullObjective
 from sknets._training.parameters import FlatParameters
-from sknets._training.steps import AutogradStep, Step, weighted_mean
+from sknets._training.steps import AutogradStep, Step
 from sknets._training.trainer import DivergedError, Trainer
 from sknets._warnings import warn
-from sknets.base.held import HeldNetwork, declared_state, filled
+from sknets.base.held import HeldNetwork, declared_names, declared_state, filled
 from sknets.base.parameters import TrainingParameters
-from sknets.base.training_set import Call, TrainingSet, checked_difficulty, target_tensor
+from sknets.base.training_set import Call, TrainingSet, checked_difficulty
+
+AS_FITTED = ("_shape_parameters", "_decoding_parameters")  # of which a fit keeps the values
 
 
 @estimator
@@ -78,9 +80,10 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         "https://sknets.readthedocs.io/en/latest/generated/sknets.{estimator_name}.html"
     )
 
-    # Parameters that decide the shape of the network, which cannot change when training goes on.
+    # Parameters, of those that a class declares itself, that decide the shape of the network, and
+    # cannot change when training goes on.
     _shape_parameters: ClassVar[tuple[str, ...]] = ()
-    # Parameters that decide what its outputs mean, which stay as they were fitted.
+    # Those that decide how inputs are read and what outputs mean, which stay as they were fitted.
     _decoding_parameters: ClassVar[tuple[str, ...]] = ()
 
     # -- what a family or a role supplies
@@ -94,8 +97,8 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         """Targets as the loss wants them; sets what decoding needs."""
 
     @abstractmethod
-    def _score(self, target: np.ndarray, raw: Tensor, weight: np.ndarray | None) -> float:
-        """The validation score of raw outputs against encoded targets."""
+    def _measure(self, valid: TrainingSet, loss: Loss) -> dict[str, float]:
+        """Loss and score on the held-out samples, as ``valid_loss`` and ``valid_score``."""
 
     def _step(self, module: nn.Module, flat: FlatParameters, loss: Loss) -> Step:
         """The training step of a batch."""
@@ -248,8 +251,8 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         module = self._new_module() if fresh else self._continued_module()
         self._choose_trained(module)
         self.module_ = module.to(batches.device, batches.dtype)
-        as_fitted = (*self._shape_parameters, *self._decoding_parameters)
-        self._shape = {name: getattr(self, name) for name in as_fitted}
+        listed = (declared_names(type(self), field) for field in AS_FITTED)
+        self._shape = {name: getattr(self, name) for name in chain(*listed)}
         if fresh:
             self._start_records()
         loss = self._loss_function()
@@ -282,7 +285,8 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             module = self._build(self._input_shape(), self.n_outputs_)
         expected = {k: v.shape for k, v in module.state_dict().items()}
         if expected != {k: v.shape for k, v in state.items()}:
-            now = {name: getattr(self, name) for name in self._shape_parameters}
+            names = declared_names(type(self), "_shape_parameters")
+            now = {name: getattr(self, name) for name in names}
             changed = [k for k, v in now.items() if not np.array_equal(v, self._shape[k])]
             assert changed, "a parameter that shapes the network is not in _shape_parameters"
             name = changed[0]
@@ -350,20 +354,6 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             self._no_improvement_count,
             keep_best=scored,
         )
-
-    def _measure(self, valid: TrainingSet, loss: Loss) -> dict[str, float]:
-        """Loss and score on the held-out samples."""
-        with torch.inference_mode():
-            raw = torch.cat(list(self._forward(valid.X, self.module_)))
-            score = np.nan
-            if torch.isfinite(raw).all():
-                score = float(self._score(flat(valid.target), raw, flat(valid.weight)))
-            target = target_tensor(flat(valid.target), raw.dtype, raw.device)
-            weight = None
-            if valid.weight is not None:
-                weight = as_tensor(flat(valid.weight), raw.dtype, raw.device)
-            value = weighted_mean(loss(raw, target), weight).item()
-        return {"valid_loss": value, "valid_score": score}
 
     def _run(self, trainer: Trainer, batches: Data, call: Call, pretrain: bool) -> None:
         """Train, and set what was learnt, however the training ends."""

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,6 +39,7 @@ class HeldNetwork(BaseEstimator, ABC):
     device: Any
     loss: str
     _shape: dict[str, Any]  # the parameters that shaped the network, and its outputs' meaning
+    _items_may_be_arrays: ClassVar[bool] = False  # of a Dataset, rather than rows alone
 
     # What a fit sets, or a pickle holds, beside the documented attributes: see `declared_state`.
     _fit_state: ClassVar[dict[str, type]] = {
@@ -118,11 +120,14 @@ class HeldNetwork(BaseEstimator, ABC):
 
     def _check_item(self, shape: tuple[int, ...]) -> None:
         """Raise ValueError for items of a Dataset of another shape than the network takes."""
-        if shape != self._input_shape():
-            raise ValueError(
-                f"The items of X have shape {shape}, but {type(self).__name__} is expecting "
-                f"{self._input_shape()} as input."
-            )
+        n = self.n_features_in_
+        as_arrays = self._items_may_be_arrays
+        if prod(shape) == n if as_arrays else shape == (n,):
+            return
+        expected = f"{n} values in each" if as_arrays else f"{(n,)} as input"
+        raise ValueError(
+            f"The items of X have shape {shape}, but {type(self).__name__} is expecting {expected}."
+        )
 
     def _forward(self, X: Any, function: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
         """A function of the network over validated inputs, a slice of them at a time."""
@@ -161,6 +166,10 @@ class HeldNetwork(BaseEstimator, ABC):
 
         with torch.inference_mode():
             return self._array(self._forward(X, mean), X)
+
+    def _run_once(self) -> None:
+        """Predict something, or raise where what was loaded does not fit together."""
+        self._outputs(np.zeros((1, self.n_features_in_)))
 
     def _fitted_loss(self) -> Loss:
         """The loss that was minimised, whatever `loss` was set to since."""
@@ -239,6 +248,12 @@ def declared_state(cls: type) -> dict[str, type]:
     for base in reversed(cls.__mro__):
         declared |= vars(base).get("_fit_state", {})
     return {k: v for k, v in declared.items() if not isinstance(getattr(cls, k, None), property)}
+
+
+def declared_names(cls: type, field: str) -> tuple[str, ...]:
+    """What a class and those it is made of list under a name, each its own alone."""
+    found = (name for base in reversed(cls.__mro__) for name in vars(base).get(field, ()))
+    return tuple(dict.fromkeys(found))
 
 
 def _with_state(module: nn.Module, state: dict[str, Tensor], x: Tensor, **how: Any) -> Tensor:

@@ -32,6 +32,16 @@ from sknets._training.schedules import Schedule
 from sknets._training.trainer import Recipe
 
 
+def clipping_norm(default: float | None) -> Any:
+    """The parameter that limits gradients, which families start from values of their own."""
+    return param(
+        default,
+        [None, Interval(Real, 0, None, closed="neither")],
+        "Largest Euclidean norm of the gradient of a minibatch, to which it is scaled down. "
+        "Ignored by full-batch solvers.",
+    )
+
+
 @estimator
 class TrainingParameters(BaseEstimator):
     """Abstract: how to train by gradient descent, in MLPClassifier's words."""
@@ -142,12 +152,7 @@ class TrainingParameters(BaseEstimator):
         [Interval(Real, 0, None, closed="neither"), None],
         "Largest Euclidean norm of the incoming weights of a unit, restored after each step.",
     )
-    clip_norm: Any = param(
-        None,
-        [None, Interval(Real, 0, None, closed="neither")],
-        "Largest Euclidean norm of the gradient of a minibatch, to which it is scaled down. "
-        "Ignored by full-batch solvers.",
-    )
+    clip_norm: Any = clipping_norm(None)
     clip_value: Any = param(
         None,
         [None, Interval(Real, 0, None, closed="neither")],
@@ -261,6 +266,7 @@ class TrainingParameters(BaseEstimator):
                 )
 
     def _check_full_batch(self) -> None:
+        self._check_stochastic("max_norm", "averaging", "curriculum", "checkpoint")
         if self.precision == "bfloat16":
             raise ValueError(
                 f"precision='bfloat16' needs a stochastic solver, got solver={self.solver!r}."
@@ -270,12 +276,15 @@ class TrainingParameters(BaseEstimator):
                 f"solver={self.solver!r} needs a differentiable penalty, got "
                 f"l1_ratio={self.l1_ratio}. Use solver='lbfgs' or a stochastic one."
             )
-        for name in ("max_norm", "averaging", "curriculum", "checkpoint"):
-            if getattr(self, name) is not None:
-                raise ValueError(
-                    f"{name}={getattr(self, name)!r} needs a stochastic solver, "
-                    f"got solver={self.solver!r}."
-                )
+
+    def _check_stochastic(self, *names: str) -> None:
+        """Raise where a full-batch solver meets what it cannot do: parameters, or anything."""
+        given = [f"{name}={getattr(self, name)!r}" for name in names if getattr(self, name)]
+        what = given if names else [f"A {type(self).__name__}"]
+        if self._full_batch and what:
+            raise ValueError(
+                f"{', '.join(what)} needs a stochastic solver, got solver={self.solver!r}."
+            )
 
     def _check_snapshots(self, incremental: bool) -> None:
         if self.learning_rate != "constant":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
 from numbers import Real
@@ -19,8 +20,9 @@ from sklearn.utils.validation import validate_data
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sknets._data import ConvertedRows, as_array, is_converted
+from sknets._data import ConvertedRows, as_array, as_tensor, is_converted
 from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
+from sknets._sequences import flat
 from sknets._targets import (
     KINDS,
     LossClass,
@@ -34,8 +36,9 @@ from sknets._targets import (
     sorted_classes,
 )
 from sknets._training import losses
+from sknets._training.steps import weighted_mean
 from sknets.base.estimator import NetworkEstimator
-from sknets.base.training_set import Call
+from sknets.base.training_set import Call, TrainingSet, target_tensor
 
 
 class SupervisedNetwork(NetworkEstimator):
@@ -72,13 +75,32 @@ class SupervisedNetwork(NetworkEstimator):
         """
         return self._fit(Call(X, y, sample_weight, difficulty))
 
+    @abstractmethod
+    def _score(self, target: np.ndarray, raw: Tensor, weight: np.ndarray | None) -> float:
+        """The validation score of raw outputs against encoded targets."""
+
+    def _measure(self, valid: TrainingSet, loss: losses.Loss) -> dict[str, float]:
+        """Loss and score on the held-out samples."""
+        with torch.inference_mode():
+            raw = torch.cat(list(self._forward(valid.X, self.module_)))
+            score = np.nan
+            if torch.isfinite(raw).all():
+                score = float(self._score(flat(valid.target), raw, flat(valid.weight)))
+            target = target_tensor(flat(valid.target), raw.dtype, raw.device)
+            weight = None
+            if valid.weight is not None:
+                weight = as_tensor(flat(valid.weight), raw.dtype, raw.device)
+            value = weighted_mean(loss(raw, target), weight).item()
+        return {"valid_loss": value, "valid_score": score}
+
     def _validated_pair(
         self, X: Any, y: Any, reset: bool, y_numeric: bool = False
     ) -> tuple[Any, Any]:
         """scikit-learn's validation of inputs and targets; a Dataset's by its first item."""
         if isinstance(X, Dataset):
             X = self._dataset_rows(X, reset)
-            y = check_array(X.targets() if y is None else y, ensure_2d=False, dtype=None)
+            y = np.asarray(X.targets()) if y is None else y
+            y = check_array(y, ensure_2d=False, dtype=None)
             check_consistent_length(X, y)
             return X, y
         X, y = as_array(X), as_array(y)

@@ -22,7 +22,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from sknets._measure import predicting, without_numbers
+from sknets._measure import one_input, predicting, without_numbers
 from sknets._params import InvalidParameterError, check_parameters, estimator
 from sknets.layers import BatchNorm1d, BatchNorm2d
 
@@ -238,10 +238,10 @@ def output_shape(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, 
     TooSmallError
         If the input is used up before the end.
     """
-    meta, x = without_numbers(module, input_shape)
+    x = one_input(module, input_shape)
     try:
         with predicting(module):
-            return tuple(functional_call(module, meta, (x,)).shape[1:])
+            return tuple(functional_call(module, without_numbers(module), (x,)).shape[1:])
     except RuntimeError as error:
         raise TooSmallError(str(error)) from error
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
-from math import prod
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -35,11 +34,11 @@ from sknets.cnn.architecture import Architecture, get_architecture
 from sknets.cnn.images import Images, as_rows, as_shares
 from sknets.cnn.network import Augment, ImageNetwork, ImageStep
 from sknets.cnn.own import OwnArchitecture
-from sknets.cnn.transfer import fitted_source, load_weights
+from sknets.cnn.transfer import fitted_network, load_weights
 from sknets.cnn.views import VIEWS, views_of
 from sknets.layers import INITIALIZERS, initialise
 from sknets.preprocessing.augmentation import Chain
-from sknets.preprocessing.layout import Layout, as_image_array, holds_bytes, sample_shape
+from sknets.preprocessing.layout import Layout, as_image_array, sample_shape
 
 
 @estimator
@@ -136,13 +135,14 @@ class ConvolutionalNetwork(NetworkTransformer):
         "signal",
     )
 
+    _items_may_be_arrays = True
+
     # -- images in
 
     def _validated_pair(
         self, X: Any, y: Any, reset: bool, y_numeric: bool = False
     ) -> tuple[Any, Any]:
         X = as_image_array(X)
-        whole = holds_bytes(X) and not isinstance(X, np.ndarray)
         rows, y = super()._validated_pair(as_rows(X), y, reset, y_numeric)
         given, name = self._given_shape(X, rows), type(self).__name__
         layout = Layout.of(
@@ -152,14 +152,13 @@ class ConvolutionalNetwork(NetworkTransformer):
             self.image_shape_ = layout.shape
         else:
             self._check_same_layout(given, layout)
-        return as_shares(rows, whole), y
+        return as_shares(rows, X), y
 
     def _validated_rows(self, X: Any) -> Any:
         X = as_image_array(X)
-        whole = holds_bytes(X) and not isinstance(X, np.ndarray)
         rows = super()._validated_rows(as_rows(X))
         self._layout.check(self._given_shape(X, rows), type(self).__name__, self._shape["signal"])
-        return as_shares(rows, whole)
+        return as_shares(rows, X)
 
     @staticmethod
     def _given_shape(X: Any, rows: Any) -> tuple[int, ...] | None:
@@ -167,14 +166,6 @@ class ConvolutionalNetwork(NetworkTransformer):
         if isinstance(rows, DatasetRows):
             return rows.shape[1:] if len(rows.shape) > 2 else None
         return sample_shape(X)
-
-    def _check_item(self, shape: tuple[int, ...]) -> None:
-        """What an item of a Dataset may be, its layout says."""
-        if prod(shape) != self.n_features_in_:
-            raise ValueError(
-                f"The items of X have shape {shape}, but {type(self).__name__} is expecting "
-                f"{self.n_features_in_} values in each."
-            )
 
     def _check_same_layout(self, given: tuple[int, ...] | None, layout: Layout) -> None:
         """Raise where training goes on with images that are read in another way."""
@@ -206,10 +197,7 @@ class ConvolutionalNetwork(NetworkTransformer):
         self._description()
         self._chain()
         self._check_views()
-        if self.augment is not None and self._full_batch:
-            raise ValueError(
-                f"augment={self.augment!r} needs a stochastic solver, got solver={self.solver!r}."
-            )
+        self._check_stochastic("augment")
 
     def _description(self) -> Any:
         if isinstance(self.architecture, Architecture):
@@ -261,7 +249,7 @@ class ConvolutionalNetwork(NetworkTransformer):
             module.network.load_state_dict(state)
         self._loaded: list[str] = []
         if self.weights is not None:
-            alike = self._has_outputs_of(fitted_source(self.weights))
+            alike = self._has_outputs_of(fitted_network(self.weights))
             self._loaded = load_weights(module.network, self.weights, head=alike)
 
     def _has_outputs_of(self, source: Any) -> bool:
@@ -319,10 +307,10 @@ class ConvolutionalNetwork(NetworkTransformer):
     # -- what comes out
 
     def _members(self) -> list[Callable[..., Tensor]]:
-        self._check_views()
-        views = views_of(self.tta, self.module_.shape[1:]) if self.tta else []
-        if not views:
+        if not self.tta:
             return super()._members()
+        self._check_views()
+        views = views_of(self.tta, self.module_.shape[1:])
         return [partial(each, view=view) for each in super()._members() for view in views]
 
     def _n_hidden_layers(self) -> int:

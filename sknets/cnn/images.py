@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sknets._data import ConvertedRows, DatasetRows, is_converted
-from sknets.preprocessing.layout import as_flat, as_floats, channels_last
+from sknets.preprocessing.layout import as_flat, as_floats, channels_last, holds_bytes
 
 
 class Images(nn.Module):
@@ -48,10 +48,10 @@ def as_rows(X: Any) -> Any:
     return as_floats(X) if isinstance(X, np.ndarray) and not is_converted(X) else X
 
 
-def as_shares(X: Any, whole: bool) -> Any:
-    """Validated rows, those that are still whole numbers of 8 bits as shares of 255."""
-    if isinstance(X, (ConvertedRows, DatasetRows)):
-        X.whole = 255 if X.given == np.uint8 else 1
-    elif whole:  # a sparse matrix or a data frame, which validation made floats of
-        return (X / 255).astype(np.float32)
-    return X
+def as_shares(rows: Any, given: Any) -> Any:
+    """Validated rows of what was given, whole numbers of 8 bits as shares of 255."""
+    if isinstance(rows, (ConvertedRows, DatasetRows)):
+        rows.whole = 255 if rows.given == np.uint8 else 1
+    elif holds_bytes(given) and not isinstance(given, np.ndarray):
+        return (rows / 255).astype(np.float32)  # validation has made floats of them
+    return rows

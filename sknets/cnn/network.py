@@ -121,7 +121,9 @@ class ImageStep(AutogradStep):
     def evaluate(self, batch: Batch) -> StepResult:
         """The mean loss, a share of the auxiliary ones included, and the main raw outputs."""
         augmented = self.module.augmented(batch.x)
-        outputs = self.outputs(augmented.x)
+        with self.multiplying():
+            outputs = self._outputs(augmented.x)
+        outputs = tuple(raw.to(self.gradient.dtype) for raw in outputs)
         main, *auxiliary = (self._mean_loss(raw, augmented, batch) for raw in outputs)
         share = self.module.network.auxiliary_share
         return StepResult(sum((share * loss for loss in auxiliary), main), outputs[0])

@@ -13,13 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from sknets import _container, persistence
 from sknets._optional import require
+from sknets.base.source import fitted_source
 from sknets.cnn.architecture import Network
 
 PICKLED = (".pt", ".pth")  # files of torch.save, which keep the order
@@ -95,27 +93,17 @@ def load_weights(network: Network, weights: Any, head: bool = True) -> list[str]
     return list(taken)
 
 
-def fitted_source(weights: Any) -> Any:
+def fitted_network(weights: Any) -> Any:
     """The fitted estimator that weights come from, or None where they come from elsewhere."""
-    if isinstance(weights, FrozenEstimator):
-        weights = weights.estimator
     if not isinstance(weights, BaseEstimator):
         return None
-    weights = getattr(weights, "best_estimator_", weights)  # of a search
-    if isinstance(weights, Pipeline):
-        weights = weights[-1]
-    check_is_fitted(
-        weights,
-        msg="The 'weights' parameter holds a %(name)s that is not fitted. A search clones what it "
-        "finds among parameters, which unlearns it: give sklearn.frozen.FrozenEstimator(...) of "
-        "the fitted one instead.",
-    )
-    if not isinstance(getattr(getattr(weights, "module_", None), "network", None), Network):
+    source = fitted_source(weights, "weights")
+    if not isinstance(getattr(getattr(source, "module_", None), "network", None), Network):
         raise ValueError(
             "The 'weights' parameter must hold a convolutional estimator, where it holds one. "
-            f"Got {weights!r} instead."
+            f"Got {source!r} instead."
         )
-    return weights
+    return source
 
 
 class Found(NamedTuple):
@@ -157,7 +145,7 @@ def _state_dict(weights: Any) -> Found:
     if isinstance(weights, (str, os.PathLike)):
         ordered = Path(weights).suffix in PICKLED
         weights = _from_file(Path(weights))
-    source = fitted_source(weights)
+    source = fitted_network(weights)
     if source is not None:
         return Found(source.module_.network.state_dict(), ordered=True)
     if not isinstance(weights, Mapping):

@@ -164,7 +164,7 @@ def make_embedded_reber(
 
     See Also
     --------
-    sknets.rnn.RNNTagger : Learns the labels of each step.
+    sknets.RNNTagger : Learns the labels of each step.
 
     References
     ----------

@@ -9,8 +9,9 @@ import numpy as np
 from sklearn.utils import assert_all_finite
 from torch.utils.data import Dataset
 
-from sknets._data import as_array, is_memory_map
+from sknets._data import DatasetRows, as_array, is_memory_map
 from sknets._sequences import SequenceRows
+from sknets.preprocessing.layout import as_floats
 
 
 class Given(NamedTuple):
@@ -20,7 +21,7 @@ class Given(NamedTuple):
     shape: tuple[Any, ...] | None  # (time, *step), time None if it varies; None: unknown
 
 
-def as_given(X: Any, ids: bool, padding_value: float | None) -> Given:
+def as_given(X: Any, ids: bool, padding_value: float | None, shares: bool = False) -> Given:
     """Inputs as a table where they can be one, else as sequences.
 
     Parameters
@@ -30,6 +31,9 @@ def as_given(X: Any, ids: bool, padding_value: float | None) -> Given:
     ids : bool
     padding_value : float, optional
         What marks steps at the end as padding, beside NaN and, of ids, what is negative.
+    shares : bool
+        Whether bytes in arrays and lists are read as shares of 255. Those that stay on disk, or in
+        a Dataset or a data frame, are left to who validates them.
 
     Raises
     ------
@@ -39,7 +43,15 @@ def as_given(X: Any, ids: bool, padding_value: float | None) -> Given:
     """
     X = as_array(X)
     if isinstance(X, Dataset):
-        return Given(X, None)
+        if not len(X):  # type: ignore[arg-type]
+            return Given(X, None)
+        items = DatasetRows(X)
+        shapes = {np.shape(x) for x in items.inputs()}
+        if len(shapes) == 1 and not ids and padding_value is None:
+            return Given(X, *shapes)
+        X = list(items.inputs())
+    if shares:
+        X = _with_shares(X)
     if not _is_list_of_sequences(X):
         if hasattr(X, "columns") or not hasattr(X, "ndim"):
             if not ids:
@@ -168,6 +180,15 @@ def _is_list_of_sequences(X: Any) -> bool:
 
 def _shape_of(x: Any) -> tuple[int, ...]:
     return np.asarray(x).shape if isinstance(x, Sequence) else ()
+
+
+def _with_shares(X: Any) -> Any:
+    """Arrays and lists of images, bytes as shares of 255; everything else as it is."""
+    if isinstance(X, np.ndarray) and X.dtype != np.dtype(object):
+        return as_floats(X)
+    if _is_list_of_sequences(X):
+        return [as_floats(np.asarray(as_array(x))) for x in X]
+    return X
 
 
 def _of_list(X: Any, ids: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -1,21 +1,31 @@
-"""What all recurrent estimators have in common: their layers."""
+"""What recurrent estimators have in common: their layers, and what they read and put out."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 
+from sknets._measure import Layer, Work, layers_seeing
 from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
 from sknets._random import Stream, generator
-from sknets.base import NetworkEstimator
+from sknets.base import NetworkEstimator, clipping_norm
 from sknets.layers import INITIALIZERS
 from sknets.rnn.cells import CELLS, PLAIN, cell_class
-from sknets.rnn.network import Recurrent, initialise_recurrent
+from sknets.rnn.network import (
+    POOLINGS,
+    Reader,
+    Recurrent,
+    SequenceNetwork,
+    Steps,
+    initialise_recurrent,
+)
 
 RECURRENT_INITIALIZERS = ("orthogonal", "identity", *INITIALIZERS[1:-2], "normal")
+TYPICAL_TIME = 100  # of sequences whose length varies, for what a summary shows and threads do
 TWICE_DIFFERENTIATED = "newton-cg"  # the solver for which layers cannot be fused
 
 
@@ -52,11 +62,6 @@ class RecurrentEstimator(NetworkEstimator):
         Interval(Real, 0, 1, closed="left"),
         "Share of the inputs, or of their embeddings, that is silenced in training.",
     )
-    embedding_dim: Any = param(
-        None,
-        [None, Interval(Integral, 1, None, closed="left")],
-        "Length of the vectors that tokens are embedded in. None: one-hot vectors.",
-    )
     weight_init: str = param(
         "auto",
         OneOf(*INITIALIZERS),
@@ -76,12 +81,7 @@ class RecurrentEstimator(NetworkEstimator):
         Interval(Real, None, None, closed="neither"),
         "What the biases of the forget gate of cell='lstm' start from.",
     )
-    clip_norm: Any = param(
-        1.0,
-        [None, Interval(Real, 0, None, closed="neither")],
-        "Largest Euclidean norm of the gradient of a minibatch, to which it is scaled down. "
-        "Ignored by full-batch solvers.",
-    )
+    clip_norm: Any = clipping_norm(1.0)
 
     _shape_parameters: ClassVar[tuple[str, ...]] = (
         "cell",
@@ -90,7 +90,6 @@ class RecurrentEstimator(NetworkEstimator):
         "reset_after",
         "dropout",
         "input_dropout",
-        "embedding_dim",
     )
 
     def _check_settings(self, incremental: bool) -> None:
@@ -101,10 +100,7 @@ class RecurrentEstimator(NetworkEstimator):
                 f"The 'hidden_layer_sizes' parameter of {type(self).__name__} must hold one whole "
                 f"number > 0 at least. Got {self.hidden_layer_sizes!r} instead."
             )
-        random = {name: getattr(self, name) for name in ("dropout", "input_dropout")}
-        if self._full_batch and any(random.values()):
-            given = ", ".join(f"{name}={value}" for name, value in random.items() if value)
-            raise ValueError(f"{given} needs a stochastic solver, got solver={self.solver!r}.")
+        self._check_stochastic("dropout", "input_dropout")
 
     def _hidden_layer_sizes(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
@@ -137,3 +133,111 @@ class RecurrentEstimator(NetworkEstimator):
             self.init_std,
             generator(seed, Stream.WEIGHTS),
         )
+
+
+@estimator
+class TokenEstimator(RecurrentEstimator):
+    """Abstract: a recurrent estimator that reads, or writes, ids of tokens."""
+
+    embedding_dim: Any = param(
+        None,
+        [None, Interval(Integral, 1, None, closed="left")],
+        "Length of the vectors that tokens are embedded in. None: one-hot vectors.",
+    )
+
+    _shape_parameters: ClassVar[tuple[str, ...]] = ("embedding_dim",)
+
+
+@estimator
+class TextEstimator(TokenEstimator):
+    """Abstract: a recurrent estimator that learns from texts, in minibatches, what to write."""
+
+    level: str = param("word", OneOf("character", "word"), "What a token of texts is.")
+    lowercase: bool = param(False, "boolean", "Whether texts are made lower case.")
+
+    _shape_parameters: ClassVar[tuple[str, ...]] = ("level", "lowercase")
+
+    def _check_settings(self, incremental: bool) -> None:
+        super()._check_settings(incremental)
+        self._check_stochastic()
+        for name, refused in (("curriculum", self.curriculum), ("averaging", self._n_snapshots)):
+            if refused:
+                raise ValueError(
+                    f"A {type(self).__name__} takes all texts, and writes with one network: it "
+                    f"knows no {name}={getattr(self, name)!r}."
+                )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        return tags
+
+
+@estimator
+class SequenceEstimator(RecurrentEstimator):
+    """Abstract: recurrent layers over the steps of a sequence, each read as a vector."""
+
+    bidirectional: bool = param(
+        False, "boolean", "Whether each layer also reads from the last step to the first."
+    )
+    tbptt_steps: Any = param(
+        None,
+        [None, Interval(Integral, 1, None, closed="left")],
+        "Steps after which back-propagation through time is truncated. None: never.",
+    )
+
+    _fitted_attributes: ClassVar[dict[str, str]] = {
+        "sequence_shape_": "tuple: (time, features) of a sequence; time is None where it varies.",
+    }
+    _shape_parameters: ClassVar[tuple[str, ...]] = ("bidirectional",)
+
+    @abstractmethod
+    def _around(self, reader: Reader, recurrent: Recurrent, n_outputs: int) -> SequenceNetwork:
+        """The network that has the recurrent layers inside."""
+
+    def _reader(self, step_shape: tuple[int, ...]) -> Reader:
+        """What makes a vector of each step."""
+        return Steps(step_shape)
+
+    def _input_shape(self) -> tuple[Any, ...]:
+        """(time, *shape of a step)."""
+        return self.sequence_shape_
+
+    def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> SequenceNetwork:
+        reader = self._reader(input_shape[1:])
+        recurrent = self._recurrent(reader.n_outputs, self.bidirectional, self.tbptt_steps)
+        return self._around(reader, recurrent, n_outputs)
+
+    @property
+    def _typical_time(self) -> int:
+        return self.sequence_shape_[0] or TYPICAL_TIME
+
+    def _work(self) -> Work:
+        step, weights = self.module_.reader.work, self.module_.recurrent.weights
+        time, widest = self._typical_time, max(step.widest, *(p.shape[0] for p in weights))
+        n_products = step.multiply_adds + sum(p.numel() for p in weights)
+        return Work(time * n_products, time * widest)
+
+    def _layers(self) -> list[Layer]:
+        time = self._typical_time
+        x = self.module_.reader.example(time)
+        return layers_seeing(self.module_, x, (time,))
+
+
+@estimator
+class ManyToOne(SequenceEstimator):
+    """Abstract: a recurrent network with one answer a sequence."""
+
+    pooling: str = param(
+        "last",
+        OneOf(*POOLINGS),
+        "How the outputs of all steps become one vector: the last of each direction, their mean or "
+        "maximum, or a mean weighted by attention.",
+    )
+
+    _shape_parameters: ClassVar[tuple[str, ...]] = ("pooling",)
+
+    def _around(self, reader: Reader, recurrent: Recurrent, n_outputs: int) -> SequenceNetwork:
+        pooling = POOLINGS[self.pooling](recurrent.n_outputs)
+        return SequenceNetwork(reader, recurrent, pooling, n_outputs)

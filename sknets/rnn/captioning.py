@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,27 +14,25 @@ from torch import Tensor, nn
 
 from sknets._optional import require
 from sknets._params import InvalidParameterError, OneOf, estimator, param
-from sknets._random import Stream, generator
 from sknets.base.training_set import Call
-from sknets.cnn.architecture import Architecture, get_architecture
-from sknets.cnn.images import Images, as_rows
-from sknets.layers import initialise
+from sknets.cnn.architecture import Architecture
+from sknets.cnn.images import as_rows, as_shares
+from sknets.cnn.transfer import load_weights
 from sknets.preprocessing.layout import Layout, as_image_array, sample_shape
 from sknets.rnn.decoder import Source
+from sknets.rnn.vision import Vision
 from sknets.rnn.writer import Writer, WritingNetwork, holds_texts
 
 
 class ImageEncoder(nn.Module):
     """Images through a convolutional network, to vectors that the decoder sees once or always."""
 
-    def __init__(self, images: Images, network: Any, always: bool) -> None:
+    def __init__(self, vision: Vision, always: bool) -> None:
         super().__init__()
-        self.images, self.network, self.always = images, network, always
-        self.n_outputs = network.head.in_features
-        network.head = nn.Identity()
+        self.vision, self.always = vision, always
 
     def forward(self, x: Tensor) -> Source:
-        vector = self.network.features(self.images(x))
+        vector = self.vision(x)
         return Source(vector, beside=vector if self.always else None)
 
 
@@ -56,7 +56,7 @@ class ImageCaptioner(Writer):
     --------
     >>> import numpy as np
     >>> from sknets.cnn import ConvNet
-    >>> from sknets.rnn import ImageCaptioner
+    >>> from sknets import ImageCaptioner
     >>> dark, light = np.zeros((20, 8, 8)), np.ones((20, 8, 8))
     >>> X, y = np.concatenate([dark, light]), ["it is dark"] * 20 + ["there is light"] * 20
     >>> model = ImageCaptioner(architecture=ConvNet(channels=4, dense=8), embedding_dim=8,
@@ -73,8 +73,10 @@ class ImageCaptioner(Writer):
     )
     weights: Any = param(
         None,
-        [None, BaseEstimator],
-        "A fitted convolutional estimator of the same architecture, from whose weights it starts.",
+        [None, str, os.PathLike, Mapping, BaseEstimator],
+        "Weights that the convolutional network starts from, as CNNClassifier takes them: a fitted "
+        "estimator of the same architecture (in a search as FrozenEstimator), a file, or a state "
+        "dict.",
     )
     image_shape: Any = param(
         None,
@@ -98,7 +100,6 @@ class ImageCaptioner(Writer):
         "image_shape_": "tuple of int: (channels, height, width) of an image.",
     }
     _shape_parameters: ClassVar[tuple[str, ...]] = (
-        *Writer._shape_parameters,
         "architecture",
         "channels",
         "inject",
@@ -207,6 +208,7 @@ class ImageCaptioner(Writer):
     def _sources(self, X: Any, reset: bool) -> np.ndarray:
         X = as_image_array(X)
         rows = check_array(as_rows(X), dtype=(np.float32, np.float64), input_name="X")
+        rows = as_shares(rows, X)
         name = type(self).__name__
         if reset:
             layout = Layout.of(
@@ -230,31 +232,20 @@ class ImageCaptioner(Writer):
         return self.image_shape_
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> WritingNetwork:
-        given = self.architecture
-        description = get_architecture(given) if isinstance(given, str) else given
-        network = description.build(input_shape, 1)
-        images = Images(input_shape, self.channels == "last")
-        encoder = ImageEncoder(images, network, self.inject == "each")
-        n_vector = encoder.n_outputs
-        n_beside = n_vector if self.inject == "each" else 0
-        return WritingNetwork(encoder, self._decoder(n_outputs, n_vector, n_beside))
+        vision = Vision(self.architecture, input_shape, self.channels == "last")
+        always = self.inject == "each"
+        n_beside = vision.n_outputs if always else 0
+        decoder = self._decoder(n_outputs, vision.n_outputs, n_beside=n_beside)
+        return WritingNetwork(ImageEncoder(vision, always), decoder)
 
     def _initialise(self, module: Any, seed: int) -> None:
         super()._initialise(module, seed)
-        if self.weight_init == "auto":  # as convolutional estimators have it
-            draws = generator(seed, Stream.WEIGHTS, 1)
-            initialise(module.encoder.network, "he_normal", "auto", self.init_std, draws)
+        module.encoder.vision.initialise(self.weight_init, self.init_std, seed)
         if self.weights is not None:
-            theirs = self.weights.module_.network.state_dict()
-            ours = module.encoder.network.state_dict()
-            with torch.no_grad():
-                for name, value in ours.items():
-                    if name not in theirs or theirs[name].shape != value.shape:
-                        raise ValueError(
-                            f"The 'weights' parameter of {type(self).__name__} must hold a fitted "
-                            f"estimator of the same architecture, and its {name!r} differs."
-                        )
-                    value.copy_(theirs[name])
+            load_weights(module.encoder.vision.network, self.weights)
+
+    def _example(self) -> tuple[Any, tuple[int, ...]]:
+        return torch.empty(1, *self.image_shape_, device="meta"), self.image_shape_[1:]
 
 
 def captions(y: Any) -> list[list[str]]:

@@ -61,9 +61,9 @@ class RecurrentLayer(nn.Module):
     def step(self, inputs: Tensor, state: State) -> State:
         """The state after a step, from ``W x + b`` of its input for each gate, and the state."""
 
+    @abstractmethod
     def whole(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """All steps at once, by torch; the outputs and the last state."""
-        raise NotImplementedError
 
     def start(self, x: Tensor) -> State:
         """The state before the first step: zeros."""

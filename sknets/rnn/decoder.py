@@ -67,6 +67,11 @@ class Sampled(RandomLayer):
         self.first, self.last = first, last
 
     @property
+    def always_taught(self) -> bool:
+        """Whether no token is ever the decoder's own."""
+        return self.first == self.last == 1
+
+    @property
     def share(self) -> float:
         """Of the tokens that are the teacher's."""
         return self.first + (self.last - self.first) * self.progress
@@ -116,7 +121,6 @@ class Decoder(nn.Module):
         self.join = nn.Linear(n_memory + n_outputs, n_outputs) if attention is not None else None
         self.head = nn.Linear(n_outputs, tokens.vocabulary_size)
         self.sampled = Sampled(*teacher_forcing)
-        self.always_taught = teacher_forcing == (1.0, 1.0)
 
     @staticmethod
     def inputs_of(tokens: Tokens, attention: Any, n_memory: int, n_beside: int = 0) -> int:
@@ -132,7 +136,7 @@ class Decoder(nn.Module):
     def forward(self, ids: Tensor, source: Source, states: States | None = None) -> Written:
         """Read tokens of shape (n, time), from the start or from states."""
         states = self.start(source) if states is None else states
-        if not self.training or self.always_taught:
+        if not self.training or self.sampled.always_taught:
             return self._read(ids, source, states)
         parts, now = [], ids[:, :1]
         for t in range(ids.shape[1]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from numbers import Integral
 from typing import Any, ClassVar, NamedTuple
 
@@ -14,7 +15,7 @@ from sknets._data import as_array
 from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
 from sknets.base import REGRESSION_LOSSES, NetworkRegressor
 from sknets.base.training_set import Call
-from sknets.rnn.recurrent import ManyToOne
+from sknets.rnn.base import ManyToOne
 
 
 class Series(NamedTuple):
@@ -50,7 +51,7 @@ class RNNForecaster(ManyToOne, NetworkRegressor):
     Examples
     --------
     >>> import numpy as np
-    >>> from sknets.rnn import RNNForecaster
+    >>> from sknets import RNNForecaster
     >>> time = np.arange(120)
     >>> y = 10 + 0.1 * time + np.sin(time * 2 * np.pi / 12)
     >>> reg = RNNForecaster(window=12, difference=(1, 12), hidden_layer_sizes=(8,), max_iter=1,
@@ -103,8 +104,6 @@ class RNNForecaster(ManyToOne, NetworkRegressor):
         "_known_scale": np.ndarray,
     }
     _decoding_parameters: ClassVar[tuple[str, ...]] = (
-        *ManyToOne._decoding_parameters,
-        *NetworkRegressor._decoding_parameters,
         "window",
         "strategy",
         "horizon",
@@ -208,6 +207,11 @@ class RNNForecaster(ManyToOne, NetworkRegressor):
 
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
+        if self.curriculum is not None:
+            raise ValueError(
+                f"{type(self).__name__} makes samples of windows, whose difficulty is unknown: it "
+                f"has no use for curriculum={self.curriculum!r}."
+            )
         if not all(isinstance(lag, Integral) and lag > 0 for lag in _lags(self.difference)):
             raise InvalidParameterError(
                 f"The 'difference' parameter of {type(self).__name__} must hold whole numbers > 0. "
@@ -246,7 +250,7 @@ class RNNForecaster(ManyToOne, NetworkRegressor):
         after = _windows(series.X[width:], n_ahead)[rows]
         steps = _steps(past, before, after)
         if reset:
-            self.sequence_shape_, self.vocabulary_size_ = steps.shape[1:], None
+            self.sequence_shape_ = steps.shape[1:]
         return steps.reshape(n_windows, -1), ahead.reshape(n_windows, -1)
 
     def _checked_series(self, y: Any) -> np.ndarray:
@@ -292,6 +296,9 @@ class RNNForecaster(ManyToOne, NetworkRegressor):
         return self._shape["window"] + sum(_lags(self._shape["difference"]))
 
     # -- forecasts out
+
+    def _run_once(self) -> None:
+        self._outputs(np.zeros((1, prod(self.sequence_shape_))))
 
     def _continued(self, before: Series, known: np.ndarray) -> np.ndarray:
         """The steps after a series, as many as something is known of."""

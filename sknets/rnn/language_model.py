@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from sknets._data import Batch
 from sknets._device import compute_dtype, resolve_device
-from sknets._measure import Work
+from sknets._measure import Layer, Work, layers_seeing
 from sknets._params import Interval, OneOf, check_values, estimator, param
 from sknets._random import Stream, draw_seed, generator
 from sknets._sequences import Sequences
@@ -26,9 +26,9 @@ from sknets._training.parameters import FlatParameters
 from sknets._training.steps import AutogradStep, Step, StepResult
 from sknets.base.training_set import Call, TrainingSet
 from sknets.preprocessing.sequences import END, SequenceTokenizer, texts_of, tokenizer_of
-from sknets.rnn.base import RecurrentEstimator
+from sknets.rnn.base import TextEstimator
 from sknets.rnn.cells import State
-from sknets.rnn.network import Recurrent, Tokens
+from sknets.rnn.network import Recurrent, Tokens, as_dtype
 
 CHUNK = 256  # steps of many texts that are scored at a time
 SIDE_BY_SIDE = 64  # texts that are scored together
@@ -89,20 +89,19 @@ class LanguageNetwork(nn.Module):
 
     Parameters
     ----------
-    tokens : Tokens
+    reader : Tokens
     recurrent : Recurrent
     """
 
-    def __init__(self, tokens: Tokens, recurrent: Recurrent) -> None:
+    def __init__(self, reader: Tokens, recurrent: Recurrent) -> None:
         super().__init__()
-        self.tokens, self.recurrent = tokens, recurrent
-        self.head = nn.Linear(recurrent.n_outputs, tokens.vocabulary_size)
+        self.reader, self.recurrent = reader, recurrent
+        self.head = nn.Linear(recurrent.n_outputs, reader.vocabulary_size)
 
     def forward(self, ids: Tensor, states: Any = None) -> tuple[Tensor, list[State]]:
         """Scores of shape (n, time, vocabulary_size), and the last states."""
-        read = self.tokens(Sequences(ids))
-        read = read._replace(values=read.values.to(self.head.weight.dtype))
-        outputs, states = self.recurrent(read, states)
+        read = self.reader(Sequences(ids))
+        outputs, states = self.recurrent(as_dtype(read, self.head.weight.dtype), states)
         return self.head(self.recurrent.dropout(outputs)), states
 
 
@@ -116,16 +115,15 @@ class StatefulStep(AutogradStep):
         """The mean loss over the steps of a window, and the scores."""
         ids, first = batch.x
         before = None if first else self.states
-        mixed = self.mixed and self.module.head.weight.dtype == torch.float32
-        with torch.autocast(ids.device.type, torch.bfloat16, enabled=mixed):
+        with self.multiplying():
             raw, states = self.module(ids, before)
         self.states = [tuple(s.detach() for s in state) for state in states]
-        raw = raw.flatten(0, 1).to(self.module.head.weight.dtype)
+        raw = raw.flatten(0, 1).to(self.gradient.dtype)
         return StepResult(self.loss(raw, batch.targets).mean(), raw)
 
 
 @estimator
-class LanguageModel(RecurrentEstimator):
+class LanguageModel(TextEstimator):
     r"""Recurrent language model of characters or words.
 
     It learns the probability of each token from those before,
@@ -149,7 +147,7 @@ class LanguageModel(RecurrentEstimator):
 
     Examples
     --------
-    >>> from sknets.rnn import LanguageModel
+    >>> from sknets import LanguageModel
     >>> model = LanguageModel(hidden_layer_sizes=(32,), window=8, batch_size=4, max_iter=60,
     ...                       learning_rate="one_cycle", learning_rate_init=0.02, random_state=0)
     >>> model = model.fit("the cat sat on the mat. " * 20)
@@ -168,7 +166,6 @@ class LanguageModel(RecurrentEstimator):
         Interval(Integral, 1, None, closed="left"),
         "How often a token must be seen to be known.",
     )
-    lowercase: bool = param(False, "boolean", "Whether texts are made lower case.")
     window: int = param(
         64,
         Interval(Integral, 1, None, closed="left"),
@@ -185,11 +182,7 @@ class LanguageModel(RecurrentEstimator):
         "tokenizer_": "SequenceTokenizer: How texts become ids.",
         "tokens_": "list of str: The tokens, in the order of predict_proba's columns.",
     }
-    _shape_parameters: ClassVar[tuple[str, ...]] = (
-        *RecurrentEstimator._shape_parameters,
-        "level",
-        "lowercase",
-    )
+    _decoding_parameters: ClassVar[tuple[str, ...]] = ("window",)
 
     @property
     def tokenizer_(self) -> SequenceTokenizer:
@@ -237,18 +230,6 @@ class LanguageModel(RecurrentEstimator):
         return self._fit(Call(X, None, incremental=True))
 
     # -- texts in
-
-    def _check_settings(self, incremental: bool) -> None:
-        super()._check_settings(incremental)
-        if self._full_batch:
-            raise ValueError(
-                f"A {type(self).__name__} needs a stochastic solver, got solver={self.solver!r}."
-            )
-        if self.curriculum is not None:
-            raise ValueError(
-                f"A {type(self).__name__} reads texts in order and knows no curriculum, got "
-                f"curriculum={self.curriculum!r}."
-            )
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         texts = [X] if isinstance(X, str) else texts_of(X)
@@ -302,8 +283,9 @@ class LanguageModel(RecurrentEstimator):
         weights = [p for p in self.module_.parameters() if p.ndim == 2]
         return Work(sum(p.numel() for p in weights), max(p.shape[0] for p in weights))
 
-    def _score(self, target: np.ndarray, raw: Tensor, weight: np.ndarray | None) -> float:
-        return -self._loss_function()(raw, torch.from_numpy(target)).mean().item()
+    def _layers(self) -> list[Layer]:
+        ids = self.module_.reader.example(self._shape["window"]).values
+        return layers_seeing(self.module_, ids, (self._shape["window"],))
 
     def _measure(self, valid: TrainingSet, loss: Loss) -> dict[str, float]:
         stream = np.append(valid.X, valid.target[-1:])
@@ -515,11 +497,8 @@ class LanguageModel(RecurrentEstimator):
             parts.append(log_p.gather(2, then.to(raw.device)[..., None])[..., 0])
         return torch.cat(parts, 1)
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        return tags
+    def _run_once(self) -> None:
+        self.predict_proba([""])
 
 
 SAMPLING = {

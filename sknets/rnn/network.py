@@ -10,12 +10,33 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sknets._measure import Work
 from sknets._sequences import Sequences
 from sknets.layers import Dropout, initialise, initialise_weight
 from sknets.rnn.cells import LSTM, RecurrentLayer, State
+from sknets.rnn.vision import Vision
 
 
-class Steps(nn.Module):
+class Reader(nn.Module, ABC):
+    """Abstract: from the steps of sequences to vectors of `n_outputs` numbers."""
+
+    n_outputs: int
+
+    @abstractmethod
+    def forward(self, x: Any) -> Sequences:
+        """Sequences of vectors, (n, time, n_outputs)."""
+
+    @abstractmethod
+    def example(self, time: int) -> Sequences:
+        """One sequence, on the meta device."""
+
+    @property
+    def work(self) -> Work:
+        """What a step costs."""
+        return Work(0, self.n_outputs)
+
+
+class Steps(Reader):
     """Rows of a table, or sequences, as vectors a step: ``(n, time, features)``."""
 
     def __init__(self, step_shape: tuple[int, ...]) -> None:
@@ -24,17 +45,17 @@ class Steps(nn.Module):
         self.n_outputs = prod(step_shape)
 
     def forward(self, x: Tensor | Sequences) -> Sequences:
-        if not isinstance(x, Sequences):
-            if x.layout != torch.strided:
-                x = x.to_dense()
-            x = Sequences(x.flatten(1))
+        x = as_sequences(x)
         return x._replace(values=x.values.reshape(len(x.values), -1, self.n_outputs))
+
+    def example(self, time: int) -> Sequences:
+        return Sequences(torch.empty(1, time, *self.step_shape, device="meta"))
 
     def extra_repr(self) -> str:
         return f"step_shape={self.step_shape}"
 
 
-class Tokens(nn.Module):
+class Tokens(Reader):
     """Ids of tokens as vectors: of an embedding (Bengio et al., 2003), or one-hot."""
 
     def __init__(self, vocabulary_size: int, embedding_dim: int | None) -> None:
@@ -50,25 +71,45 @@ class Tokens(nn.Module):
         one_hot = torch.zeros(*ids.shape, self.vocabulary_size, device=ids.device)
         return x._replace(values=one_hot.scatter_(-1, ids[..., None], 1))
 
+    def example(self, time: int) -> Sequences:
+        return Sequences(torch.empty(1, time, dtype=torch.int64, device="meta"))
+
     def extra_repr(self) -> str:
         return "" if self.embedding is not None else f"{self.vocabulary_size}, one-hot"
 
 
-class Frames(nn.Module):
-    """Images a step, each through a convolutional network, as vectors."""
+class Frames(Reader):
+    """Images a step as vectors, by a convolutional network (Donahue et al., 2015)."""
 
-    def __init__(self, images: nn.Module, network: Any, n_outputs: int) -> None:
+    def __init__(self, vision: Vision) -> None:
         super().__init__()
-        self.images, self.network, self.n_outputs = images, network, n_outputs
+        self.vision, self.n_outputs = vision, vision.n_outputs
 
-    def forward(self, x: Sequences) -> Sequences:
-        frames = self.network.features(self.images(x.joined(x.values)))
-        values = frames.new_zeros(*x.shape[:2], self.n_outputs)
+    def forward(self, x: Tensor | Sequences) -> Sequences:
+        x = as_sequences(x)
+        x = x._replace(values=x.values.reshape(len(x.values), -1, prod(self.vision.shape)))
+        seen = self.vision(x.joined(x.values))  # of real steps alone
         mask = x.mask
         if mask is None:
-            return x._replace(values=frames.unflatten(0, x.shape[:2]))
-        values[mask] = frames
+            return x._replace(values=seen.unflatten(0, x.shape[:2]))
+        values = seen.new_zeros(*x.shape[:2], self.n_outputs)
+        values[mask] = seen
         return x._replace(values=values)
+
+    def example(self, time: int) -> Sequences:
+        return Sequences(torch.empty(1, time, *self.vision.shape, device="meta"))
+
+    @property
+    def work(self) -> Work:
+        """What a step costs."""
+        return self.vision.work
+
+
+def as_sequences(x: Tensor | Sequences) -> Sequences:
+    """Rows of a table as sequences of one length, with whatever is in a row for its steps."""
+    if isinstance(x, Sequences):
+        return x
+    return Sequences((x if x.layout == torch.strided else x.to_dense()).flatten(1))
 
 
 class Both(nn.Module):
@@ -78,7 +119,8 @@ class Both(nn.Module):
         super().__init__()
         self.forth, self.back = forth, back
 
-    def forward(self, x: Sequences, state: Any = None) -> tuple[Tensor, Any]:
+    def forward(self, x: Sequences, state: None = None) -> tuple[Tensor, Any]:
+        assert state is None, "who reads backwards has no state to go on from"
         made = [layer(x) for layer in (self.forth, self.back)]
         outputs = torch.cat([each for each, _ in made], 2)
         return outputs, tuple(
@@ -123,6 +165,11 @@ class Recurrent(nn.Module):
             n_inputs = n_units * (1 + bidirectional)
         self.layers = nn.ModuleList(layers)
         self.n_outputs = n_inputs
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """All that inputs and states are multiplied with."""
+        return [p for p in self.parameters() if p.ndim == 2]
 
     def forward(
         self, x: Sequences, states: Sequence[State | None] | None = None
@@ -172,7 +219,7 @@ class Max(Pooling):
         return values.amax(1)
 
 
-class Attention(Pooling):
+class AttentionPooling(Pooling):
     """A mean weighted by softmax(v tanh(W h + b)) (Yang et al., 2016, section 2.2)."""
 
     def __init__(self, n_inputs: int) -> None:
@@ -196,7 +243,7 @@ POOLINGS: dict[str, Callable[[int], Pooling]] = {
     "last": lambda n: Last(),
     "mean": lambda n: Mean(),
     "max": lambda n: Max(),
-    "attention": Attention,
+    "attention": AttentionPooling,
 }
 
 
@@ -205,13 +252,15 @@ class SequenceNetwork(nn.Module):
 
     Parameters
     ----------
-    reader : Steps, Tokens or Frames
+    reader : Reader
     recurrent : Recurrent
     pooling : Pooling
     n_outputs : int
     """
 
-    def __init__(self, reader: Any, recurrent: Recurrent, pooling: Pooling, n_outputs: int) -> None:
+    def __init__(
+        self, reader: Reader, recurrent: Recurrent, pooling: Pooling, n_outputs: int
+    ) -> None:
         super().__init__()
         self.reader, self.recurrent, self.pooling = reader, recurrent, pooling
         self.head = nn.Linear(recurrent.n_outputs, n_outputs)
@@ -233,8 +282,7 @@ class SequenceNetwork(nn.Module):
 
     def read(self, x: Tensor | Sequences) -> Sequences:
         """Vectors a step, in the precision of the network."""
-        steps = self.reader(x)
-        return steps._replace(values=steps.values.to(self.head.weight.dtype))
+        return as_dtype(self.reader(x), self.head.weight.dtype)
 
 
 class StepNetwork(SequenceNetwork):
@@ -243,6 +291,10 @@ class StepNetwork(SequenceNetwork):
     def forward(self, x: Tensor | Sequences) -> Tensor:
         states = self.states(x)
         return self.head(self.recurrent.dropout(states.joined(states.values)))
+
+
+def as_dtype(x: Sequences, dtype: torch.dtype) -> Sequences:
+    return x._replace(values=x.values.to(dtype))
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from sklearn.utils import check_array
 from torch import Tensor, nn
 
@@ -18,22 +19,21 @@ from sknets._sequences import Sequences
 from sknets.base.training_set import Call
 from sknets.preprocessing.ragged import as_sequences
 from sknets.rnn.attention import Memory
+from sknets.rnn.base import TYPICAL_TIME
 from sknets.rnn.decoder import ATTENTIONS, Source
-from sknets.rnn.network import Recurrent, Steps, Tokens
+from sknets.rnn.network import Reader, Recurrent, Steps, Tokens, as_dtype
 from sknets.rnn.writer import Writer, WritingNetwork, holds_texts
 
 
 class SequenceEncoder(nn.Module):
     """Sequences to the last state of recurrent layers, with their outputs as a memory."""
 
-    def __init__(self, reader: Steps | Tokens, recurrent: Recurrent) -> None:
+    def __init__(self, reader: Reader, recurrent: Recurrent) -> None:
         super().__init__()
         self.reader, self.recurrent = reader, recurrent
 
     def forward(self, x: Sequences) -> Source:
-        read = self.reader(x)
-        dtype = next(self.recurrent.parameters()).dtype
-        read = read._replace(values=read.values.to(dtype))
+        read = as_dtype(self.reader(x), next(self.recurrent.parameters()).dtype)
         outputs, last = self.recurrent(read)
         return Source(last[-1][0], Memory(self.recurrent.dropout(outputs), read.mask))
 
@@ -71,7 +71,7 @@ class Seq2Seq(Writer):
 
     Examples
     --------
-    >>> from sknets.rnn import Seq2Seq
+    >>> from sknets import Seq2Seq
     >>> sources = ["one two", "two one", "one", "two"] * 20
     >>> targets = ["un deux", "deux un", "un", "deux"] * 20
     >>> model = Seq2Seq(hidden_layer_sizes=(16,), embedding_dim=8, batch_size=20, max_iter=40,
@@ -102,7 +102,6 @@ class Seq2Seq(Writer):
     }
     _fit_state: ClassVar[dict[str, type]] = {"_source_size": int}
     _shape_parameters: ClassVar[tuple[str, ...]] = (
-        *Writer._shape_parameters,
         "source",
         "bidirectional",
         "attention",
@@ -171,6 +170,11 @@ class Seq2Seq(Writer):
 
     # -- the network
 
+    def _example(self) -> tuple[Any, tuple[int, ...]]:
+        if self._shape["source"] == "vector":
+            return torch.empty(1, self._source_size, device="meta"), (self._source_size,)
+        return self.module_.encoder.reader.example(TYPICAL_TIME), (TYPICAL_TIME,)
+
     def _input_shape(self) -> tuple[int, ...]:
         return (self._source_size,)
 
@@ -181,7 +185,6 @@ class Seq2Seq(Writer):
         reader = Tokens(size, self.embedding_dim) if self.source == "tokens" else Steps((size,))
         recurrent = self._recurrent(reader.n_outputs, self.bidirectional)
         n_memory = recurrent.n_outputs
-        decoder = self._decoder(
-            n_outputs, n_memory, cls=ATTENTIONS.get(self.attention), n_memory=n_memory
-        )
+        attention = ATTENTIONS.get(self.attention)
+        decoder = self._decoder(n_outputs, n_memory, attention=attention, n_memory=n_memory)
         return WritingNetwork(SequenceEncoder(reader, recurrent), decoder)

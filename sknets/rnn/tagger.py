@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import accuracy_score
-from sklearn.utils import check_array
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+from torch.utils.data import Dataset
 
-from sknets._data import as_array
+from sknets._data import DatasetRows, as_array
 from sknets._params import estimator
 from sknets._sequences import SequenceRows
 from sknets.base import NetworkClassifier, NetworkEstimator
 from sknets.base.supervised import has_probabilities
 from sknets.preprocessing.ragged import Given
-from sknets.rnn.network import Last, Recurrent, StepNetwork
-from sknets.rnn.recurrent import RecurrentNetwork
+from sknets.rnn.network import Last, Reader, Recurrent, StepNetwork
+from sknets.rnn.reading import RecurrentNetwork, as_steps
 
 
 @estimator
@@ -41,7 +43,7 @@ class RNNTagger(RecurrentNetwork, NetworkClassifier):
     Examples
     --------
     >>> import numpy as np
-    >>> from sknets.rnn import RNNTagger
+    >>> from sknets import RNNTagger
     >>> X = np.random.default_rng(0).normal(size=(60, 7))
     >>> y = np.where(X.cumsum(axis=1) > 0, "above", "below")
     >>> clf = RNNTagger(hidden_layer_sizes=(16,), batch_size=20, max_iter=30,
@@ -78,22 +80,22 @@ class RNNTagger(RecurrentNetwork, NetworkClassifier):
         """
         return super().fit(X, y, sample_weight, difficulty)
 
-    def _given(self, X: Any) -> Given:
-        given = super()._given(X)
-        if isinstance(given.rows, SequenceRows):
-            return given
-        X = check_array(given.rows, dtype=(np.float64, np.float32), input_name="X")
-        time, *step = given.shape or X.shape[1:]
-        steps = X.reshape(-1, *step)
-        return Given(SequenceRows(steps, np.full(len(X), time)), (time, *step))
+    def _given(self, X: Any, how: Mapping[str, Any]) -> Given:
+        if isinstance(X, Given):  # read before
+            return X
+        if isinstance(X, Dataset):
+            X = list(DatasetRows(X).inputs())
+        return as_steps(super()._given(X, how))
 
-    def _around(self, reader: Any, recurrent: Recurrent, n_outputs: int) -> StepNetwork:
+    def _around(self, reader: Reader, recurrent: Recurrent, n_outputs: int) -> StepNetwork:
         return StepNetwork(reader, recurrent, Last(), n_outputs)
 
     # -- labels in
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        rows, shape = self._given(X)
+        if isinstance(X, Dataset) and y is None:
+            y = DatasetRows(X).targets()
+        rows, shape = self._given(X, vars(self))
         assert shape is not None
         labels = label_rows(y, rows.lengths, type(self).__name__)
         if reset:
@@ -132,7 +134,8 @@ class RNNTagger(RecurrentNetwork, NetworkClassifier):
         y : ndarray of shape (n_samples, time), or (n_samples,) of arrays of shape (time,)
             The classes; with several labels a step these have a further axis.
         """
-        return self._by_sequence(super().predict(X), X)
+        given = self._read(X)
+        return self._by_sequence(super().predict(given), given)
 
     @available_if(has_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -148,7 +151,8 @@ class RNNTagger(RecurrentNetwork, NetworkClassifier):
         p : ndarray of shape (n_samples, time, n_classes), or (n_samples,) of arrays
             The probabilities, in the order of `classes_`.
         """
-        return self._by_sequence(super().predict_proba(X), X)
+        given = self._read(X)
+        return self._by_sequence(super().predict_proba(given), given)
 
     @available_if(has_probabilities)
     def predict_log_proba(self, X: Any) -> np.ndarray:
@@ -164,8 +168,9 @@ class RNNTagger(RecurrentNetwork, NetworkClassifier):
         log_p : ndarray of shape (n_samples, time, n_classes), or (n_samples,) of arrays
             ``log(predict_proba(X))``.
         """
+        given = self._read(X)
         with np.errstate(divide="ignore"):
-            return self._by_sequence(np.log(super().predict_proba(X)), X)
+            return self._by_sequence(np.log(super().predict_proba(given)), given)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Scores of the classes at each step, before the output activation.
@@ -180,7 +185,8 @@ class RNNTagger(RecurrentNetwork, NetworkClassifier):
         scores : ndarray of shape (n_samples, time[, n_classes]), or (n_samples,) of arrays
             One number a step for two classes, else one a class.
         """
-        return self._by_sequence(super().decision_function(X), X)
+        given = self._read(X)
+        return self._by_sequence(super().decision_function(given), given)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy over all steps.
@@ -199,14 +205,19 @@ class RNNTagger(RecurrentNetwork, NetworkClassifier):
         score : float
             Share of the steps whose class is predicted; of several labels, whose labels all are.
         """
-        lengths = self._given(X).rows.lengths
+        given = self._read(X)
+        lengths = given.rows.lengths
         labels = label_rows(y, lengths, type(self).__name__).steps
         weight = None if sample_weight is None else np.repeat(sample_weight, lengths)
-        return accuracy_score(labels, super().predict(X), sample_weight=weight)
+        return accuracy_score(labels, super().predict(given), sample_weight=weight)
 
-    def _by_sequence(self, values: Any, X: Any) -> np.ndarray:
-        """Values of all steps as those of each sequence, in an array where X is one."""
-        rows, shape = self._given(X)
+    def _read(self, X: Any) -> Given:
+        check_is_fitted(self)
+        return self._given(X, self._shape)
+
+    def _by_sequence(self, values: Any, given: Given) -> np.ndarray:
+        """Values of all steps as those of each sequence, in an array where X was one."""
+        rows, shape = given
         assert shape is not None
         lengths, time = rows.lengths, shape[0]
         if time is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
 
@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from sknets._data import Batch
 from sknets._device import compute_dtype, resolve_device
-from sknets._measure import Work
-from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
+from sknets._measure import Layer, Work, layers_seeing
+from sknets._params import Interval, InvalidParameterError, estimator, param
 from sknets._sequences import SequenceRows, Sequences, SequenceTensor, by_length
 from sknets._training.losses import Loss, SoftmaxLogLoss
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import AutogradStep, Step, StepResult
-from sknets.base.training_set import TrainingSet, input_tensor
+from sknets.base.training_set import Call, TrainingSet, input_tensor
 from sknets.preprocessing.ragged import as_sequences
 from sknets.preprocessing.sequences import (
     END,
@@ -32,7 +32,8 @@ from sknets.preprocessing.sequences import (
     texts_of,
     tokenizer_of,
 )
-from sknets.rnn.base import RecurrentEstimator
+from sknets.rnn.attention import Attention
+from sknets.rnn.base import TextEstimator
 from sknets.rnn.decoder import Decoder, beam_search
 from sknets.rnn.network import Tokens
 
@@ -41,10 +42,10 @@ SPECIAL = [PADDING, UNKNOWN, START, END]
 
 
 class Pair(NamedTuple):
-    """A batch of sources, and the targets that are to be written, from the start to the end."""
+    """A batch of sources, and what a decoder reads of their targets: all but the last token."""
 
     source: Any  # Sequences, or a Tensor of vectors
-    target: Sequences  # ids
+    written: Sequences  # ids
 
     @property
     def shape(self) -> torch.Size:
@@ -74,16 +75,14 @@ class PairData:
         self, generator: torch.Generator | None, rows: np.ndarray | None = None
     ) -> Iterator[Batch]:
         for chosen in by_length(self.lengths, self.batch_size, generator, rows):
-            target = self.target.filled(chosen)
-            following = Sequences(
-                target.values[:, 1:], None if target.lengths is None else target.lengths - 1
-            )
+            ids, lengths = self.target.filled(chosen)
+            written = Sequences(ids[:, :-1], None if lengths is None else lengths - 1)
             source = (
                 self.source.filled(chosen)
                 if isinstance(self.source, SequenceTensor)
                 else self.source[chosen.to(self.device)]
             )
-            yield Batch(Pair(source, target), following.joined(following.values))
+            yield Batch(Pair(source, written), written.joined(ids[:, 1:]))
 
 
 class WritingNetwork(nn.Module):
@@ -95,10 +94,8 @@ class WritingNetwork(nn.Module):
 
     def forward(self, pair: Pair) -> Tensor:
         """Scores of all tokens that follow another, one target after another."""
-        target = pair.target
-        written = self.decoder(target.values[:, :-1], self.encoder(pair.source))
-        lengths = None if target.lengths is None else target.lengths - 1
-        return Sequences(written.scores, lengths).joined(written.scores)
+        made = self.decoder(pair.written.values, self.encoder(pair.source))
+        return pair.written.joined(made.scores)
 
 
 class PairStep(AutogradStep):
@@ -106,25 +103,21 @@ class PairStep(AutogradStep):
 
     def evaluate(self, batch: Batch) -> StepResult:
         """The mean loss over the tokens of a batch, and their scores."""
-        dtype = self.module.decoder.head.weight.dtype  # type: ignore[union-attr]
-        mixed = self.mixed and dtype == torch.float32
-        with torch.autocast(batch.targets.device.type, torch.bfloat16, enabled=mixed):
+        with self.multiplying():
             raw = self.module(batch.x)
-        raw = raw.to(dtype)
+        raw = raw.to(self.gradient.dtype)
         return StepResult(self.loss(raw, batch.targets).mean(), raw)
 
 
 @estimator
-class Writer(RecurrentEstimator):
+class Writer(TextEstimator):
     """Abstract: writes a sequence of tokens for each source."""
 
-    level: str = param("word", OneOf("character", "word"), "What a token of texts is.")
     vocabulary_size: Any = param(
         None,
         [None, Interval(Integral, 5, None, closed="left")],
         "The most tokens of texts to know, of the sources and of the targets. None: all.",
     )
-    lowercase: bool = param(False, "boolean", "Whether texts are made lower case.")
     teacher_forcing: Any = param(
         1.0,
         [Interval(Real, 0, 1, closed="both"), tuple, list],
@@ -153,15 +146,36 @@ class Writer(RecurrentEstimator):
         "target_tokens_": "list of str or None: The tokens of the targets, if these are texts.",
         "max_length_": "int: Tokens of the longest target.",
     }
-    _shape_parameters: ClassVar[tuple[str, ...]] = (
-        *RecurrentEstimator._shape_parameters,
-        "level",
-        "lowercase",
-    )
 
     @abstractmethod
     def _sources(self, X: Any, reset: bool) -> Any:
         """The sources as what the encoder takes: rows, or sequences."""
+
+    @abstractmethod
+    def _example(self) -> tuple[Any, tuple[int, ...]]:
+        """One source, on the meta device, and along what its receptive fields are measured."""
+
+    def partial_fit(self, X: Any, y: Any) -> Any:
+        """Train for one more epoch on the given sources and targets.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            The sources.
+        y : as in `fit`
+            The targets; tokens of texts that are new are unknown.
+
+        Returns
+        -------
+        self : object
+            The trained estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is not allowed, or if the loss stops being finite.
+        """
+        return self._fit(Call(X, y, incremental=True))
 
     def predict(self, X: Any) -> Any:
         """Write the targets of sources.
@@ -227,10 +241,6 @@ class Writer(RecurrentEstimator):
 
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
-        if self._full_batch:
-            raise ValueError(
-                f"A {type(self).__name__} needs a stochastic solver, got solver={self.solver!r}."
-            )
         pair = self._forcing
         if len(pair) != 2 or not all(isinstance(s, Real) and 0 <= float(s) <= 1 for s in pair):
             raise InvalidParameterError(
@@ -298,13 +308,18 @@ class Writer(RecurrentEstimator):
     # -- the network
 
     def _decoder(
-        self, n_outputs: int, n_vector: int, n_beside: int = 0, **attention: Any
+        self,
+        n_outputs: int,
+        n_vector: int,
+        *,
+        n_beside: int = 0,
+        attention: Callable[[int, int], Attention] | None = None,
+        n_memory: int = 0,
     ) -> Decoder:
-        """A decoder of tokens; `attention` has its class and the units of what it reads."""
-        cls, n_memory = attention.get("cls"), attention.get("n_memory", 0)
+        """A decoder of tokens, from a vector, from one beside each token, and from a memory."""
         tokens = Tokens(n_outputs, self.embedding_dim)
-        recurrent = self._recurrent(Decoder.inputs_of(tokens, cls, n_memory, n_beside))
-        layer = cls and cls(recurrent.n_outputs, n_memory)
+        recurrent = self._recurrent(Decoder.inputs_of(tokens, attention, n_memory, n_beside))
+        layer = attention(recurrent.n_outputs, n_memory) if attention is not None else None
         return Decoder(tokens, recurrent, n_vector, layer, n_memory, self._forcing)
 
     def _loss_function(self) -> Loss:
@@ -319,8 +334,13 @@ class Writer(RecurrentEstimator):
         widest = n_steps * max(p.shape[0] for p in weights)
         return Work(n_steps * sum(p.numel() for p in weights), widest)
 
-    def _score(self, target: np.ndarray, raw: Tensor, weight: np.ndarray | None) -> float:
-        return -self._loss_function()(raw, torch.from_numpy(target)).mean().item()
+    def _run_once(self) -> None:
+        self._layers()
+
+    def _layers(self) -> list[Layer]:
+        source, sides = self._example()
+        pair = Pair(source, self.module_.decoder.tokens.example(self.max_length_))
+        return layers_seeing(self.module_, pair, sides)
 
     def _measure(self, valid: TrainingSet, loss: Loss) -> dict[str, float]:
         """Minus the nats a token on what is held out."""
@@ -370,8 +390,6 @@ class Writer(RecurrentEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
         tags.target_tags.required = True
         return tags
 

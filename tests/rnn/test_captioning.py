@@ -3,11 +3,14 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import sacrebleu
 import torch
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_digits
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV
 
 from sknets.cnn import CNNClassifier, ConvNet
 from sknets.rnn import ImageCaptioner
@@ -91,12 +94,36 @@ def test_weights_of_a_classifier_are_where_it_starts():
     model = captioner(weights=source, max_iter=1, learning_rate_init=1e-12).fit(X, CAPTIONS)
     theirs = source.module_.network.features
     for a, b in zip(
-        model.module_.encoder.network.features.parameters(), theirs.parameters(), strict=True
+        model.module_.encoder.vision.network.features.parameters(), theirs.parameters(), strict=True
     ):
         assert torch.allclose(a, b.to(a.dtype), atol=1e-6)
     other = CNNClassifier(**settings | dict(architecture=ConvNet(channels=3))).fit(X, y)
-    with pytest.raises(ValueError, match="'weights' parameter of ImageCaptioner must hold"):
+    with pytest.raises(ValueError, match="weights are those of another network"):
         captioner(weights=other).fit(X, CAPTIONS)
+
+
+def test_bytes_are_shares_of_255_whatever_holds_them():
+    images = (X[:100] * 255).astype(np.uint8)
+    arrays = captioner(max_iter=2).fit(images, CAPTIONS[:100])
+    rows = captioner(max_iter=2, image_shape=(8, 8))
+    for table in (pd.DataFrame(images.reshape(100, 64)), images.reshape(100, 64)):
+        rows.fit(table, CAPTIONS[:100])
+        for a, b in zip(arrays.module_.parameters(), rows.module_.parameters(), strict=True):
+            assert torch.equal(a, b)
+
+
+def test_weights_in_a_search_are_frozen():
+    settings = dict(architecture=SMALL["architecture"], max_iter=2, batch_size=20, random_state=0)
+    source = FrozenEstimator(CNNClassifier(**settings).fit(X, y))
+    # BLEU of what two epochs teach may be undefined; whether the search runs is what counts.
+    search = GridSearchCV(
+        captioner(weights=source, max_iter=2), {"inject": ["each", "start"]}, cv=2, scoring=written
+    )
+    assert len(search.fit(X[:60], CAPTIONS[:60]).predict(X[:3])) == 3
+
+
+def written(estimator, X, y):
+    return np.mean([a == b for a, b in zip(estimator.predict(X), y, strict=True)])
 
 
 def test_fitted_captioners_are_pickled(learnt):

@@ -127,3 +127,11 @@ def test_forecasts_need_what_the_fit_had():
         reg.forecast(SEASON[:50], 2)
     with pytest.raises(ValueError, match=r"horizon must be a whole number > 0\. Got 0"):
         reg.forecast(SERIES[:50], 0)
+
+
+def test_parameters_are_those_that_a_series_has_a_use_for():
+    parameters = RNNForecaster().get_params()
+    assert not {"vocabulary_size", "sequence_shape", "padding_value", "states"} & set(parameters)
+    assert not hasattr(RNNForecaster(), "transform")
+    with pytest.raises(ValueError, match="no use for curriculum='linear'"):
+        RNNForecaster(curriculum="linear").fit(None, np.arange(60.0))

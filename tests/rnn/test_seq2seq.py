@@ -116,3 +116,35 @@ def test_what_was_not_in_the_fit_is_an_error():
         fitted.predict([[9]])
     with pytest.raises(ValueError, match="y holds the id 9, which is unknown"):
         fitted.score([[1]], [[9]])
+
+
+def test_training_goes_on_where_it_was():
+    whole = model(max_iter=2, learning_rate="constant").fit(WORDS, REVERSED)
+    parts = model(max_iter=1, learning_rate="constant").fit(WORDS, REVERSED)
+    parts.partial_fit(WORDS, REVERSED)
+    assert_array_equal(parts.loss_curve_, whole.loss_curve_)
+    parts.set_params(batch_size=2)
+    parts.partial_fit(["abba", "xyz"], ["abba", "zyx"])  # letters that were not learnt
+    assert len(parts.loss_curve_) == 3
+    with pytest.raises(ValueError, match="is expecting"):
+        vectors = model(source="vector", max_iter=1, batch_size=3).fit(np.eye(3), list("abc"))
+        vectors.partial_fit(np.eye(4), list("abcd"))
+
+
+@pytest.mark.parametrize(
+    "settings", [dict(curriculum="linear"), dict(averaging="snapshots", learning_rate="constant")]
+)
+def test_what_texts_have_no_use_for_is_an_error(settings):
+    (name, value), *_ = settings.items()
+    with pytest.raises(ValueError, match=f"A Seq2Seq takes all texts.* knows no {name}='{value}'"):
+        model(**settings).fit(WORDS, REVERSED)
+
+
+@pytest.mark.parametrize("attention", [None, "dot", "additive"])
+def test_summary_goes_through_encoder_and_decoder(attention):
+    fitted = model(max_iter=1, attention=attention).fit(WORDS, REVERSED)
+    frame = fitted.summary().to_frame()
+    assert frame.loc["encoder.recurrent.layers.0", "multiply-adds"] == 100 * 96 * (16 + 32)
+    heads = frame.loc[["decoder.head"]]  # one a step where each step reads the source first
+    assert len(heads) == (fitted.max_length_ if attention == "additive" else 1)
+    assert heads["multiply-adds"].sum() == fitted.max_length_ * 32 * fitted.n_outputs_

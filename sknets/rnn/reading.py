@@ -1,0 +1,265 @@
+"""Recurrent networks that are given sequences: what X may be, and how it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from math import prod
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from sknets._data import DatasetRows, as_array
+from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
+from sknets._sequences import SequenceRows, steps_of
+from sknets.base import NetworkTransformer
+from sknets.cnn.architecture import Architecture
+from sknets.cnn.images import as_shares
+from sknets.preprocessing.layout import image_shape_of
+from sknets.preprocessing.ragged import Given, as_given
+from sknets.rnn.base import SequenceEstimator, TokenEstimator
+from sknets.rnn.network import Frames, Reader, Steps, Tokens
+from sknets.rnn.pretrained import load_layers, vocabulary_of
+from sknets.rnn.vision import Vision
+
+
+@estimator
+class RecurrentNetwork(TokenEstimator, SequenceEstimator, NetworkTransformer):
+    """Abstract: a recurrent network that is given sequences."""
+
+    vocabulary_size: Any = param(
+        None,
+        [None, OneOf("auto"), Interval(Integral, 1, None, closed="left")],
+        "How many tokens there are, where X holds their ids from 0 on; 'auto' is the largest id of "
+        "the training set plus 1, or what `pretrain` knows. None: X holds numbers.",
+    )
+    sequence_shape: Any = param(
+        None,
+        [None, tuple, list],
+        "Shape of the sequence in a row of a table: (time, features), or (time, channels, height, "
+        "width) with an `encoder`. None takes a row for a series of one feature.",
+    )
+    padding_value: Any = param(
+        None,
+        [None, Interval(Real, None, None, closed="neither")],
+        "What fills up sequences at their end. Steps of NaN and negative ids always do. It "
+        "may be set after fit.",
+    )
+    encoder: Any = param(
+        None,
+        [None, str, Architecture],
+        "A convolutional network that makes a vector of each step, for steps that are images: "
+        "(channels, height, width) or (height, width). A name of "
+        "`sknets.cnn.list_architectures`, or a description.",
+    )
+    pretrain: Any = param(
+        None,
+        [None, BaseEstimator],
+        "A fitted estimator from whose recurrent layers, and embedding, training starts: a "
+        "`LanguageModel`, say, of the same layers. In a search as FrozenEstimator.",
+    )
+    states: str = param(
+        "last",
+        OneOf("last", "all"),
+        "Whether `transform` gives one vector a sequence, or the outputs of all steps side by "
+        "side, for which sequences must be of one length.",
+    )
+
+    _fitted_attributes: ClassVar[dict[str, str]] = {
+        "vocabulary_size_": "int or None: How many tokens there are.",
+    }
+    _shape_parameters: ClassVar[tuple[str, ...]] = ("vocabulary_size", "encoder")
+    _decoding_parameters: ClassVar[tuple[str, ...]] = ("sequence_shape",)
+    _items_may_be_arrays = True
+
+    # -- sequences in
+
+    def _check_settings(self, incremental: bool) -> None:
+        super()._check_settings(incremental)
+        shape = self.sequence_shape
+        if shape is not None and not all(isinstance(s, Integral) and int(s) > 0 for s in shape):
+            raise InvalidParameterError(
+                f"The 'sequence_shape' parameter of {type(self).__name__} must hold whole numbers "
+                f"> 0. Got {shape!r} instead."
+            )
+        if self.encoder is not None and self.vocabulary_size is not None:
+            raise ValueError(
+                f"An encoder reads images, not tokens: got encoder={self.encoder!r} and "
+                f"vocabulary_size={self.vocabulary_size!r}."
+            )
+
+    def _given(self, X: Any, how: Mapping[str, Any]) -> Given:
+        """Inputs as a table or as sequences, as parameters say, and the shape of a sequence."""
+        ids, named = how["vocabulary_size"] is not None, how["sequence_shape"]
+        given = as_given(X, ids, self.padding_value, shares=how["encoder"] is not None)
+        if named is None or isinstance(given.rows, SequenceRows):
+            return given
+        flat = given.shape is None or len(given.shape) == 1
+        return given._replace(shape=tuple(named)) if flat else given
+
+    def _given_like_fit(self, X: Any, how: Mapping[str, Any]) -> Given:
+        """The same after a fit: a table only where the fit's sequences were as long."""
+        given = self._given(X, how)
+        if isinstance(given.rows, SequenceRows) or self._is_table(given.shape):
+            return given
+        if isinstance(X, Dataset):
+            given = self._given(list(DatasetRows(X).inputs()), how)
+        return as_steps(given)
+
+    def _is_table(self, shape: tuple[Any, ...] | None) -> bool:
+        """Whether arrays of sequences of a shape are read by columns, as in the fit."""
+        time = self.sequence_shape_[0]
+        if time is None or shape is None or len(shape) == 1:
+            return time is not None
+        return shape[0] == time
+
+    def _validated_pair(
+        self, X: Any, y: Any, reset: bool, y_numeric: bool = False
+    ) -> tuple[Any, Any]:
+        if isinstance(X, Dataset) and y is None and len(X):  # type: ignore[arg-type]
+            y = np.asarray(DatasetRows(X).targets())
+        given = self._given(X, vars(self)) if reset else self._given_like_fit(X, vars(self))
+        rows, shape = given
+        if isinstance(rows, SequenceRows):
+            assert shape is not None
+            y = validate_data(
+                self, X="no_validation", y=as_array(y), multi_output=True, y_numeric=y_numeric
+            )
+            check_consistent_length(rows, y)
+        else:
+            rows, y = super()._validated_pair(rows, y, reset, y_numeric)
+            rows = rows if self.encoder is None else as_shares(rows, X)
+            shape = shape or rows.shape[1:]
+        if reset:
+            self._learn_shape(rows, shape)
+        self._check_steps(rows)
+        return rows, y
+
+    def _validated_rows(self, X: Any) -> Any:
+        check_is_fitted(self)
+        rows, _ = self._given_like_fit(X, self._shape)
+        if not isinstance(rows, SequenceRows):
+            rows = super()._validated_rows(rows)
+            return rows if self._shape["encoder"] is None else as_shares(rows, X)
+        self._check_steps(rows)
+        return rows
+
+    def _learn_shape(self, X: Any, shape: tuple[Any, ...]) -> None:
+        """The shape of sequences, and how many tokens there are."""
+        time, *step = shape
+        ids = self.vocabulary_size is not None
+        self.vocabulary_size_: int | None = None
+        if ids:
+            self.vocabulary_size_ = self.vocabulary_size
+            if self.vocabulary_size == "auto":
+                known = vocabulary_of(self.pretrain)
+                self.vocabulary_size_ = int(X.steps.max()) + 1 if known is None else known
+        self.sequence_shape_ = (time, *(step if step or ids else (1,)))
+        if self.encoder is not None and len(step) not in (2, 3):
+            raise ValueError(
+                f"{type(self).__name__}(encoder={self.encoder!r}) takes sequences of images, each "
+                f"step (channels, height, width) or (height, width). Got steps of shape "
+                f"{tuple(step)} instead."
+            )
+        if isinstance(X, SequenceRows):
+            self.n_features_in_ = prod(self.sequence_shape_[1:])
+        elif time is None or prod(self.sequence_shape_) != self.n_features_in_:
+            raise ValueError(
+                f"The 'sequence_shape' parameter of {type(self).__name__} must have as many values "
+                f"as X has columns, {self.n_features_in_}. Got {self.sequence_shape} instead."
+            )
+
+    def _check_steps(self, X: Any) -> None:
+        """Raise for steps of another shape than in the fit, and for unknown tokens."""
+        if not isinstance(X, SequenceRows):
+            return
+        if self.vocabulary_size_ is not None:
+            if X.steps.ndim > 1:
+                raise ValueError(
+                    f"{type(self).__name__}(vocabulary_size={self.vocabulary_size!r}) takes ids of "
+                    f"tokens, one a step. Got steps of shape {X.steps.shape[1:]} instead."
+                )
+            known = range(self.vocabulary_size_)
+            if (largest := int(X.steps.max())) not in known:
+                raise ValueError(
+                    f"X holds the id {largest}, but {type(self).__name__} knows tokens from 0 to "
+                    f"{known[-1]}."
+                )
+            return
+        expected = self.sequence_shape_[1:]
+        if (found := X.steps.shape[1:] or (1,)) != expected:
+            raise ValueError(
+                f"The steps of X have shape {found}, but {type(self).__name__} is expecting "
+                f"{expected} as input."
+            )
+
+    def _input_shape(self) -> tuple[Any, ...]:
+        """(time, *shape of a step), of tokens (time, how many there are)."""
+        if self.vocabulary_size_ is not None:
+            return (self.sequence_shape_[0], self.vocabulary_size_)
+        return self.sequence_shape_
+
+    # -- the network
+
+    def _n_hidden_layers(self) -> int:
+        return len(self._hidden_layer_sizes())
+
+    def _reader(self, step_shape: tuple[int, ...]) -> Reader:
+        if self.encoder is not None:
+            return Frames(Vision(self.encoder, image_shape_of(step_shape, False, False)))
+        if self.vocabulary_size is not None:
+            return Tokens(step_shape[0], self.embedding_dim)
+        return Steps(step_shape)
+
+    def _initialise(self, module: Any, seed: int) -> None:
+        super()._initialise(module, seed)
+        if self.encoder is not None:
+            module.reader.vision.initialise(self.weight_init, self.init_std, seed)
+        if self.pretrain is not None:
+            load_layers(module, self.pretrain, type(self).__name__)
+
+    # -- what comes out
+
+    def _forward(self, X: Any, function: Callable[[Any], Tensor]) -> Iterator[Tensor]:
+        if not isinstance(X, SequenceRows):
+            yield from super()._forward(X, function)
+            return
+        order = np.argsort(X.lengths, kind="stable")  # so that little is filled up
+        made = torch.cat(list(super()._forward(X[order], function)))
+        places: Any = np.argsort(order)
+        if len(made) != len(order):  # of steps, not of sequences
+            places = steps_of(X[order].starts[places], X.lengths)
+        yield made[torch.from_numpy(places).to(made.device)]
+
+    def _run_once(self) -> None:
+        ids = self.vocabulary_size_ is not None
+        steps = np.zeros((1, *self.sequence_shape_[1:]), dtype=np.int64 if ids else np.float64)
+        self._outputs(SequenceRows(steps, np.ones(1, dtype=np.int64)))
+
+    def _features(self, x: Any) -> Tensor:
+        if self.states == "last":
+            return self.module_.features(x)
+        states = self.module_.states(x)
+        if states.lengths is not None:
+            raise ValueError("states='all' needs sequences that are all of one length.")
+        return states.values.flatten(1)
+
+    @property
+    def _n_features_out(self) -> int:
+        n_units = self.module_.recurrent.n_outputs
+        return n_units if self.states == "last" else n_units * (self.sequence_shape_[0] or 1)
+
+
+def as_steps(given: Given) -> Given:
+    """A table of sequences as sequences one after another."""
+    if isinstance(given.rows, SequenceRows):
+        return given
+    X = check_array(given.rows, dtype=(np.float64, np.float32), input_name="X")
+    time, *step = given.shape or X.shape[1:]
+    return Given(SequenceRows(X.reshape(-1, *step), np.full(len(X), time)), (time, *step))

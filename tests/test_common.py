@@ -782,10 +782,10 @@ def test_regressor_is_a_member_of_ensembles(name, ensemble):
 @each_classifier
 def test_calibration_of_a_frozen_classifier(name):
     frozen = FrozenEstimator(learner(name).fit(X[:60], y[:60]))
-    before = outputs(frozen)
+    before = outputs(frozen, X)
     calibrated = CalibratedClassifierCV(frozen).fit(X[60:], y[60:])
     assert calibrated.score(X, y) > 0.8
-    for method, values in outputs(frozen).items():
+    for method, values in outputs(frozen, X).items():
         assert_array_equal(values, before[method])
 
 

@@ -126,8 +126,8 @@ def test_training_goes_on_where_it_was():
     parts.set_params(batch_size=2)
     parts.partial_fit(["abba", "xyz"], ["abba", "zyx"])  # letters that were not learnt
     assert len(parts.loss_curve_) == 3
+    vectors = model(source="vector", max_iter=1, batch_size=3).fit(np.eye(3), list("abc"))
     with pytest.raises(ValueError, match="is expecting"):
-        vectors = model(source="vector", max_iter=1, batch_size=3).fit(np.eye(3), list("abc"))
         vectors.partial_fit(np.eye(4), list("abcd"))
 
 

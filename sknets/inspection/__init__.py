@@ -7,15 +7,20 @@ from sknets.inspection.images import ImagesDisplay
 from sknets.inspection.layer_table import summary
 from sknets.inspection.loss_curve import LossCurveDisplay
 from sknets.inspection.saliency import SaliencyDisplay, saliency
+from sknets.inspection.states import GradientNormDisplay, HiddenStatesDisplay
+from sknets.inspection.texts import TextDisplay
 from sknets.inspection.weights import WeightsDisplay
 
 __all__ = [
     "ActivationMapsDisplay",
     "AdversarialDisplay",
+    "GradientNormDisplay",
+    "HiddenStatesDisplay",
     "ImagesDisplay",
     "LossCurveDisplay",
     "PatchesDisplay",
     "SaliencyDisplay",
+    "TextDisplay",
     "WeightsDisplay",
     "adversarial_examples",
     "check_gradients",

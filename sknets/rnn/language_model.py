@@ -100,9 +100,12 @@ class LanguageNetwork(nn.Module):
 
     def forward(self, ids: Tensor, states: Any = None) -> tuple[Tensor, list[State]]:
         """Scores of shape (n, time, vocabulary_size), and the last states."""
-        read = self.reader(Sequences(ids))
-        outputs, states = self.recurrent(as_dtype(read, self.head.weight.dtype), states)
+        outputs, states = self.recurrent(self.read(Sequences(ids)), states)
         return self.head(self.recurrent.dropout(outputs)), states
+
+    def read(self, x: Sequences) -> Sequences:
+        """Vectors a step, in the precision of the network."""
+        return as_dtype(self.reader(x), self.head.weight.dtype)
 
 
 class StatefulStep(AutogradStep):

@@ -272,8 +272,11 @@ class SequenceNetwork(nn.Module):
         """What the last layer takes, (n, units)."""
         steps = self.read(x)
         outputs, last = self.recurrent(steps)
-        pooled = self.pooling(steps._replace(values=outputs), last[-1])
-        return self.recurrent.dropout(pooled)
+        return self.pooled(steps._replace(values=outputs), last[-1])
+
+    def pooled(self, outputs: Sequences, last: State) -> Tensor:
+        """One vector a sequence, from what the last recurrent layer puts out."""
+        return self.recurrent.dropout(self.pooling(outputs, last))
 
     def states(self, x: Tensor | Sequences) -> Sequences:
         """The outputs of the last recurrent layer at each step."""

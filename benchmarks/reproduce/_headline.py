@@ -179,7 +179,8 @@ def reproduce(
         results = validation_errors(headline, load("train"), seeds or 1)
     else:
         results = [final_fits(headline, load("train"), load("test"), seeds or headline.seeds)]
-    write_json(json, [{"headline": headline.name, "selection": select, **r} for r in results])
+    results = [{"headline": headline.name, "selection": select, **r} for r in results]
+    write_json(json, results)
     return results
 
 

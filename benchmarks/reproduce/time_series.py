@@ -1,8 +1,10 @@
 """Time series of the UCR and UEA archives by a convolutional network, on the archives' splits.
 
-Ismail Fawaz et al. (2019) reach 84.5 % on ArrowHead, 100 % on GunPoint and 96.3 % on
-ItalyPowerDemand, Franceschi et al. (2019) 100 % on BasicMotions. Network and training are those of
-the former's FCN, batches of a tenth of the series and 16 at most included.
+Ismail Fawaz et al. (2019) reach 84.5 % on ArrowHead and 96.3 % on ItalyPowerDemand by a residual
+network, and 100 % on GunPoint by an FCN, Franceschi et al. (2019) 100 % on BasicMotions. Here it is
+the residual network, in batches of a tenth of the series, and what it says is the mean of five
+snapshots, 100 epochs apart: in ten folds of ItalyPowerDemand's training part five snapshots made a
+third fewer errors than one network.
 """
 
 from __future__ import annotations
@@ -16,13 +18,19 @@ from sklearn.datasets import load_digits
 from benchmarks._timing import arguments, print_environment, write_json
 from benchmarks.reproduce._headline import Samples, described, run, summary
 from sknets import CNNClassifier
-from sknets.cnn import FCN
 from sknets.datasets import load_time_series
 
 # The largest mean test error in %.
 BARS = {"ArrowHead": 15.5, "GunPoint": 0.5, "ItalyPowerDemand": 3.7, "BasicMotions": 0.5}
 SEEDS = 5
-SETTINGS: dict[str, Any] = {"architecture": "fcn", "signal": True, **FCN().recipe()}
+SETTINGS: dict[str, Any] = {
+    "architecture": "series_resnet",
+    "signal": True,
+    "learning_rate_init": 0.001,
+    "averaging": "snapshots",
+    "n_snapshots": 5,
+    "max_iter": 500,
+}
 
 
 def series(name: str, subset: str) -> Samples:
@@ -42,7 +50,7 @@ def final_fits(
     results = []
     for name in names:
         train, test = load(name, "train"), load(name, "test")
-        settings = SETTINGS | {"batch_size": max(1, min(16, len(train.y) // 10))} | changes
+        settings = SETTINGS | {"batch_size": max(1, min(64, len(train.y) // 10))} | changes
         runs = [run(CNNClassifier, settings, seed, train, test) for seed in range(seeds)]
         result = {"headline": name, **summary(settings, runs)}
         result["median"] = median(r.error for r in runs)
@@ -67,7 +75,7 @@ def main(
 ) -> list[dict[str, Any]]:
     load, changes = series, {"device": device}
     if toy:
-        load, seeds, epochs = toy_series, 1, 2
+        load, seeds, epochs, sets = toy_series, 1, 5, ["GunPoint"]
     if epochs is not None:
         changes["max_iter"] = epochs
     print_environment()

@@ -1,4 +1,4 @@
-"""MNIST by a convolutional network and shifted, turned, bent digits: 0.3 % error, in 25 minutes."""
+"""MNIST by a convolutional network and turned, scaled, shifted digits: 0.3 % error in 25 minutes."""
 
 from functools import partial
 
@@ -7,16 +7,32 @@ from sknets import CNNClassifier
 from sknets.cnn import ConvNet
 from sknets.preprocessing import Elastic, Rotate, Scale, Translate
 
+BLOCKS = ConvNet(channels=((32, 32), (64, 64)), batch_norm=True, dense=256, dropout=0.5)
+COLUMN = ConvNet(
+    channels=(32, 64, 128), kernel_size=(5, 5, 3), batch_norm=True, dense=256, dropout=0.5
+)
 WIDE = ConvNet(channels=((32, 32, 32), (64, 64, 64), 128), batch_norm=True, dense=(), dropout=0.4)
+MILD = (Rotate(10), Scale(1.1), Translate(0.08))
 BENT = (Rotate(12), Scale(1.12), Translate(0.08), Elastic(alpha=20.0, sigma=4.0))
+ONE = dict(learning_rate="one_cycle", learning_rate_init=0.01, max_iter=16)
+CHOSEN = dict(architecture=BLOCKS, augment=MILD, tta="scales", **ONE)
 
 HEADLINE = Headline(
-    "MNIST, seven convolutions, augmented",
+    "MNIST, four convolutions, augmented",
     bar=0.3,
-    seeds=1,
-    fixed=dict(image_shape=(28, 28), learning_rate="one_cycle", architecture=WIDE, augment=BENT),
-    chosen=dict(learning_rate_init=0.01, batch_size=128, max_iter=30),
-    candidates=[dict(learning_rate_init=0.01, batch_size=128, max_iter=30)],
+    seeds=3,
+    fixed=dict(image_shape=(28, 28), batch_size=128, label_smoothing=0.1),
+    chosen=CHOSEN,
+    candidates=[
+        CHOSEN,
+        CHOSEN | dict(tta=None),
+        CHOSEN | dict(max_iter=40),
+        CHOSEN | dict(augment=BENT),
+        CHOSEN | dict(architecture=COLUMN),
+        CHOSEN | dict(architecture=WIDE, augment=BENT),
+        dict(architecture=BLOCKS, augment=MILD, tta="scales", learning_rate_init=0.01)
+        | dict(averaging="snapshots", n_snapshots=4, max_iter=32),
+    ],
     estimator=CNNClassifier,
     toy={"image_shape": (8, 8)},
 )

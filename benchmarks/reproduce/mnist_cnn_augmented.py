@@ -1,4 +1,4 @@
-"""MNIST by a convolutional network and turned, scaled, shifted digits: 0.3 % error in 25 minutes."""
+"""MNIST by a convolutional network, digits turned, scaled, shifted: 0.3 % error in 25 minutes."""
 
 from functools import partial
 

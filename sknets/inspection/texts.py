@@ -14,6 +14,8 @@ from sknets.inspection._fitted import having
 from sknets.inspection._reading import Reading, checked_layer
 from sknets.rnn.language_model import LanguageModel
 
+PALE = 0.6  # so that the text can be read on its colours
+
 
 class Place(NamedTuple):
     """Where a token stands: its line, its first column, and what is written there."""
@@ -176,7 +178,7 @@ class TextDisplay:
         for (line, column, text), value in zip(places, self.values, strict=True):
             cells[line, column : column + max(1, len(text))] = value
         self.ax_, self.figure_ = ax, ax.figure
-        self.im_ = ax.imshow(cells, **{"aspect": "auto", **kwargs})
+        self.im_ = ax.imshow(cells, **{"aspect": "auto", "alpha": PALE, **kwargs})
         style = {"family": "monospace", "size": "small", "ha": "center", "va": "center"}
         self.text_ = [
             ax.text(column + i, line, character, **style)

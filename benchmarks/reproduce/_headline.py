@@ -43,7 +43,7 @@ class Headline(NamedTuple):
         The others.
     candidates : sequence of dict
         What `chosen` was chosen from.
-    estimator : type
+    estimator : class, or what is called like one
     load : callable
         Of the images.
     toy : dict
@@ -56,7 +56,7 @@ class Headline(NamedTuple):
     fixed: dict[str, Any]
     chosen: dict[str, Any]
     candidates: Sequence[dict[str, Any]]
-    estimator: type = MLPClassifier
+    estimator: Callable[..., Any] = MLPClassifier
     load: Callable[..., Any] = load_mnist
     toy: Mapping[str, Any] = MappingProxyType({"hidden_layer_sizes": (20,)})
 
@@ -94,7 +94,11 @@ def toy_images(load: Callable[..., Any], subset: str) -> Samples:
 
 
 def run(
-    estimator: type, settings: dict[str, Any], seed: int, train: Samples, held_out: Samples
+    estimator: Callable[..., Any],
+    settings: dict[str, Any],
+    seed: int,
+    train: Samples,
+    held_out: Samples,
 ) -> Run:
     """Fit to some images and err on others."""
     model = estimator(**{"n_iter_no_change": np.inf, **settings}, random_state=seed)

@@ -127,7 +127,7 @@ LANGUAGE_MODEL = Row(
 WRITER = Row(
     tier=2,
     tags=TEXT_TAGS | {"target_tags.required": True},
-    methods={"partial_fit", "predict", "score", "set_score_request", "token_accuracy"},
+    methods={"partial_fit", "predict", "score", "set_score_request", "token_accuracy", "bleu"},
     absent={},
 )
 SHALLOW = {"transform": NO_HIDDEN_LAYER, "fit_transform": NO_HIDDEN_LAYER}
@@ -135,7 +135,7 @@ SHALLOW = {"transform": NO_HIDDEN_LAYER, "fit_transform": NO_HIDDEN_LAYER}
 ESTIMATORS = {
     "CNNClassifier": CLASSIFIER,
     "CNNRegressor": REGRESSOR,
-    "ImageCaptioner": WRITER._replace(methods=WRITER.methods | {"bleu"}),
+    "ImageCaptioner": WRITER,
     "LanguageModel": LANGUAGE_MODEL,
     "MLPClassifier": CLASSIFIER._replace(absent=CLASSIFIER.absent | SHALLOW),
     "MLPRegressor": REGRESSOR._replace(absent=REGRESSOR.absent | SHALLOW),

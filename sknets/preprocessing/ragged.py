@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import assert_all_finite
 from torch.utils.data import Dataset
 
-from sknets._data import DatasetRows, as_array, is_memory_map
+from sknets._data import DatasetRows, as_array, is_converted, is_memory_map
 from sknets._sequences import SequenceRows
 from sknets.preprocessing.layout import as_floats
 
@@ -185,7 +185,7 @@ def _shape_of(x: Any) -> tuple[int, ...]:
 def _with_shares(X: Any) -> Any:
     """Arrays and lists of images, bytes as shares of 255; everything else as it is."""
     if isinstance(X, np.ndarray) and X.dtype != np.dtype(object):
-        return as_floats(X)
+        return X if is_converted(X) else as_floats(X)
     if _is_list_of_sequences(X):
         return [as_floats(np.asarray(as_array(x))) for x in X]
     return X

@@ -12,8 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_consistent_length
 from torch import Tensor, nn
 
-from sknets._optional import require
-from sknets._params import InvalidParameterError, OneOf, estimator, param
+from sknets._params import OneOf, estimator, param
 from sknets.base.training_set import Call
 from sknets.cnn.architecture import Architecture
 from sknets.cnn.images import as_rows, as_shares
@@ -21,7 +20,7 @@ from sknets.cnn.transfer import load_weights
 from sknets.preprocessing.layout import Layout, as_image_array, sample_shape
 from sknets.rnn.decoder import Source
 from sknets.rnn.vision import Vision
-from sknets.rnn.writer import Writer, WritingNetwork, holds_texts
+from sknets.rnn.writer import Writer, WritingNetwork, holds_texts, references
 
 
 class ImageEncoder(nn.Module):
@@ -152,49 +151,12 @@ class ImageCaptioner(Writer):
         """
         return self.bleu(X, y)
 
-    def bleu(self, X: Any, y: Any, n: int = 4) -> float:
-        """How many runs of up to `n` tokens of what is written are in the captions.
-
-        The geometric mean of the precisions of runs of 1 to `n` tokens over all captions, with a
-        penalty for brevity (Papineni et al., 2002), by sacrebleu, of tokens as they are learnt.
-
-        Parameters
-        ----------
-        X : as in `fit`
-            The images.
-        y : sequence of str, or of lists of str
-            A caption of each image, or several.
-        n : int, default=4
-            The longest runs.
-
-        Returns
-        -------
-        bleu : float
-            From 0 to 1.
-
-        Raises
-        ------
-        ImportError
-            If sacrebleu is not installed.
-        """
-        if not isinstance(n, int) or n < 1:
-            raise InvalidParameterError(f"n must be a whole number > 0. Got {n!r} instead.")
-        sacrebleu = require("sacrebleu", extra="text", feature="BLEU")
-        written = self.predict(X)
-        tokenizer = self._tokenizer(self.target_tokens_ or [])
-        several = [[" ".join(tokenizer.tokenize(text)) for text in each] for each in captions(y)]
-        check_consistent_length(written, several)
-        most = max(map(len, several))
-        columns = [[each[i] if i < len(each) else None for each in several] for i in range(most)]
-        metric = sacrebleu.BLEU(tokenize="none", max_ngram_order=n, smooth_method="none")
-        return metric.corpus_score(written, columns).score / 100
-
     # -- images and captions in
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but y is None.")
-        several = captions(y)
+        several = references(y)
         texts = [text for each in several for text in each]
         if not holds_texts(texts):
             raise ValueError("y must hold texts, one or several of each image.")
@@ -246,8 +208,3 @@ class ImageCaptioner(Writer):
 
     def _example(self) -> tuple[Any, tuple[int, ...]]:
         return torch.empty(1, *self.image_shape_, device="meta"), self.image_shape_[1:]
-
-
-def captions(y: Any) -> list[list[str]]:
-    """The captions of each image, of one or of several."""
-    return [[each] if isinstance(each, str) else list(each) for each in y]

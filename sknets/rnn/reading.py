@@ -110,7 +110,16 @@ class RecurrentNetwork(TokenEstimator, SequenceEstimator, NetworkTransformer):
             return given
         if isinstance(X, Dataset):
             given = self._given(list(DatasetRows(X).inputs()), how)
-        return as_steps(given)
+        return self._as_steps(given, X, how)
+
+    def _as_steps(self, given: Given, X: Any, how: Mapping[str, Any]) -> Given:
+        """A table of sequences as sequences one after another; X is what was given."""
+        if isinstance(given.rows, SequenceRows):
+            return given
+        rows = check_array(given.rows, dtype=(np.float64, np.float32), input_name="X")
+        rows = shares(rows, X, how)
+        time, *step = given.shape or rows.shape[1:]
+        return Given(SequenceRows(rows.reshape(-1, *step), np.full(len(rows), time)), (time, *step))
 
     def _is_table(self, shape: tuple[Any, ...] | None) -> bool:
         """Whether arrays of sequences of a shape are read by columns, as in the fit."""
@@ -134,7 +143,7 @@ class RecurrentNetwork(TokenEstimator, SequenceEstimator, NetworkTransformer):
             check_consistent_length(rows, y)
         else:
             rows, y = super()._validated_pair(rows, y, reset, y_numeric)
-            rows = rows if self.encoder is None else as_shares(rows, X)
+            rows = shares(rows, X, vars(self))
             shape = shape or rows.shape[1:]
         if reset:
             self._learn_shape(rows, shape)
@@ -145,8 +154,7 @@ class RecurrentNetwork(TokenEstimator, SequenceEstimator, NetworkTransformer):
         check_is_fitted(self)
         rows, _ = self._given_like_fit(X, self._shape)
         if not isinstance(rows, SequenceRows):
-            rows = super()._validated_rows(rows)
-            return rows if self._shape["encoder"] is None else as_shares(rows, X)
+            return shares(super()._validated_rows(rows), X, self._shape)
         self._check_steps(rows)
         return rows
 
@@ -256,10 +264,6 @@ class RecurrentNetwork(TokenEstimator, SequenceEstimator, NetworkTransformer):
         return n_units if self.states == "last" else n_units * (self.sequence_shape_[0] or 1)
 
 
-def as_steps(given: Given) -> Given:
-    """A table of sequences as sequences one after another."""
-    if isinstance(given.rows, SequenceRows):
-        return given
-    X = check_array(given.rows, dtype=(np.float64, np.float32), input_name="X")
-    time, *step = given.shape or X.shape[1:]
-    return Given(SequenceRows(X.reshape(-1, *step), np.full(len(X), time)), (time, *step))
+def shares(rows: Any, X: Any, how: Mapping[str, Any]) -> Any:
+    """Validated rows of what was given, bytes as shares of 255 where they are images."""
+    return rows if how["encoder"] is None else as_shares(rows, X)

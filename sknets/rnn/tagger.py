@@ -18,7 +18,7 @@ from sknets.base import NetworkClassifier, NetworkEstimator
 from sknets.base.supervised import has_probabilities
 from sknets.preprocessing.ragged import Given
 from sknets.rnn.network import Last, Reader, Recurrent, StepNetwork
-from sknets.rnn.reading import RecurrentNetwork, as_steps
+from sknets.rnn.reading import RecurrentNetwork
 
 
 @estimator
@@ -85,7 +85,7 @@ class RNNTagger(RecurrentNetwork, NetworkClassifier):
             return X
         if isinstance(X, Dataset):
             X = list(DatasetRows(X).inputs())
-        return as_steps(super()._given(X, how))
+        return self._as_steps(super()._given(X, how), X, how)
 
     def _around(self, reader: Reader, recurrent: Recurrent, n_outputs: int) -> StepNetwork:
         return StepNetwork(reader, recurrent, Last(), n_outputs)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from sknets._data import Batch
 from sknets._device import compute_dtype, resolve_device
 from sknets._measure import Layer, Work, layers_seeing
+from sknets._optional import require
 from sknets._params import Interval, InvalidParameterError, estimator, param
 from sknets._sequences import SequenceRows, Sequences, SequenceTensor, by_length
 from sknets._training.losses import Loss, SoftmaxLogLoss
@@ -237,6 +238,48 @@ class Writer(TextEstimator):
         right = sum(int((a[: len(b)] == b[: len(a)]).sum()) for a, b in pairs)
         return right / max(1, sum(max(len(a), len(b)) for a, b in pairs))
 
+    def bleu(self, X: Any, y: Any, n: int = 4) -> float:
+        """How many runs of up to `n` tokens of what is written are in the targets, of texts.
+
+        The geometric mean of the precisions of runs of 1 to `n` tokens over all targets, with a
+        penalty for brevity (Papineni et al., 2002), by sacrebleu, of tokens as they are learnt.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            The sources.
+        y : sequence of str, or of lists of str
+            A target of each source, or several.
+        n : int, default=4
+            The longest runs.
+
+        Returns
+        -------
+        bleu : float
+            From 0 to 1.
+
+        Raises
+        ------
+        ImportError
+            If sacrebleu is not installed.
+        ValueError
+            If the targets are no texts.
+        """
+        if not isinstance(n, int) or n < 1:
+            raise InvalidParameterError(f"n must be a whole number > 0. Got {n!r} instead.")
+        check_is_fitted(self)
+        if self.target_tokens_ is None:
+            raise ValueError("BLEU is of texts, and the targets of the fit were ids of tokens.")
+        sacrebleu = require("sacrebleu", extra="text", feature="BLEU")
+        tokenize = self._tokenizer(self.target_tokens_).tokenize
+        written = [" ".join(tokenize(text)) for text in self.predict(X)]
+        several = [[" ".join(tokenize(text)) for text in each] for each in references(y)]
+        check_consistent_length(written, several)
+        most = max(map(len, several))
+        columns = [[each[i] if i < len(each) else None for each in several] for i in range(most)]
+        metric = sacrebleu.BLEU(tokenize="none", max_ngram_order=n, smooth_method="none")
+        return metric.corpus_score(written, columns).score / 100
+
     # -- targets in
 
     def _check_settings(self, incremental: bool) -> None:
@@ -392,6 +435,11 @@ class Writer(TextEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
+
+
+def references(y: Any) -> list[list[str]]:
+    """The texts for each source, of one or of several."""
+    return [[each] if isinstance(each, str) else list(each) for each in y]
 
 
 def holds_texts(X: Any) -> bool:

@@ -210,8 +210,13 @@ def test_films_of_unequal_length_are_not_padded():
 
 def test_frames_get_labels():
     labels = np.repeat(VIDEO.y[:, None], 6, axis=1)
-    clf = RNNTagger(**SMALL | SEEING | dict(bidirectional=True)).fit(VIDEO.X, labels)
+    clf = RNNTagger(**SMALL | SEEING | dict(bidirectional=True, sequence_shape=(6, 8, 8)))
+    clf.fit(VIDEO.X, labels)
     assert clf.score(VIDEO.X, labels) > 0.9
+    expected = clf.predict_proba(VIDEO.X)
+    table = VIDEO.X.reshape(120, -1)
+    for X in (table, pd.DataFrame(table), TensorDataset(torch.tensor(VIDEO.X))):
+        assert_allclose(np.stack(list(clf.predict_proba(X))), expected, atol=1e-5)
 
 
 def test_a_search_reaches_into_the_encoder():

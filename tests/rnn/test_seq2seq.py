@@ -148,3 +148,16 @@ def test_summary_goes_through_encoder_and_decoder(attention):
     heads = frame.loc[["decoder.head"]]  # one a step where each step reads the source first
     assert len(heads) == (fitted.max_length_ if attention == "additive" else 1)
     assert heads["multiply-adds"].sum() == fitted.max_length_ * 32 * fitted.n_outputs_
+
+
+@pytest.mark.parametrize("level", ["character", "word"])
+def test_bleu_is_of_tokens(level):
+    longer = [f"{a} {b} {c} {a}" for a, b, c in zip(WORDS, WORDS[1:], WORDS[2:], strict=False)][:40]
+    fitted = model(level=level, max_iter=1, batch_size=40).fit(longer, longer)
+    written = fitted.predict(longer)
+    assert fitted.bleu(longer, written, n=2) == pytest.approx(1)
+    assert fitted.bleu(longer, [[text, "x"] for text in written], n=2) == pytest.approx(1)
+    assert fitted.bleu(longer, longer, n=1) < 1
+    ids = model(max_iter=1).fit(IDS, IDS)
+    with pytest.raises(ValueError, match="BLEU is of texts"):
+        ids.bleu(IDS, IDS)

@@ -204,10 +204,22 @@ def other_sample(name):
     return data[:40], target if target is None else target[:40]
 
 
+SNAPSHOTS = {"averaging": "snapshots", "n_snapshots": 2}
+OF_TEXTS = [n for n in NAMES if ESTIMATORS[n].tags.get("input_tags.string", False)]
+
+
 def suits(name, settings):
     """Whether an estimator can have some settings; those of texts are trained by minibatches."""
-    texts = ESTIMATORS[name].tags.get("input_tags.string", False)
-    return not (texts and (settings in FULL_BATCH or settings.get("averaging") == "snapshots"))
+    return name not in OF_TEXTS or not (
+        settings in FULL_BATCH or settings.get("averaging") == "snapshots"
+    )
+
+
+def each_that_suits(*all_settings):
+    """Every estimator with each of some settings that it can have."""
+    pairs = [(n, s) for n in NAMES for s in all_settings if suits(n, s)]
+    ids = [f"{n}-{s}" for n, s in pairs]
+    return pytest.mark.parametrize(("name", "settings"), pairs, ids=ids)
 
 
 OF_SEQUENCES = {
@@ -423,15 +435,10 @@ COPIES = {
 }
 
 
-@each
+@each_that_suits({}, {"averaging": "ema", "batch_norm": True}, {"solver": "lbfgs"})
 @pytest.mark.parametrize("how", COPIES)
-@pytest.mark.parametrize(
-    "settings", [{}, {"averaging": "ema", "batch_norm": True}, {"solver": "lbfgs"}]
-)
 @pytest.mark.filterwarnings("ignore:lbfgs failed")
 def test_copies_say_the_same_and_live_on_their_own(name, how, settings):
-    if not suits(name, settings):
-        pytest.skip("it cannot have these settings")
     estimator = fitted_to(make(name, **settings))
     before = outputs(estimator)
     copied = COPIES[how](estimator)
@@ -459,12 +466,9 @@ def test_unfitted_estimator_can_be_copied(name):
         assert parameters(copied(make(name))) == parameters(make(name)), how
 
 
-@each
-@pytest.mark.parametrize("settings", [{}, {"averaging": "snapshots", "n_snapshots": 2}], ids=str)
+@each_that_suits({}, SNAPSHOTS)
 def test_saved_estimators_come_back(name, settings, tmp_path):
     pytest.importorskip("safetensors")
-    if not suits(name, settings):
-        pytest.skip("it cannot have these settings")
     for estimator in (make(name, **settings), fitted_to(make(name, **settings))):
         sknets.save(estimator, tmp_path / "net.sknets")
         loaded = sknets.load(tmp_path / "net.sknets")
@@ -509,22 +513,15 @@ def packages_in(estimator):
     return recorder.packages
 
 
-@each
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {},
-        {"solver": "sgd", "averaging": "polyak"},
-        {"averaging": "snapshots", "n_snapshots": 2, "batch_norm": True, "dropout": 0.2},
-        {"early_stopping": True, "learning_rate": "cosine"},
-        {"solver": "lbfgs"},
-    ],
-    ids=str,
+@each_that_suits(
+    {},
+    {"solver": "sgd", "averaging": "polyak"},
+    {**SNAPSHOTS, "batch_norm": True, "dropout": 0.2},
+    {"early_stopping": True, "learning_rate": "cosine"},
+    {"solver": "lbfgs"},
 )
 @pytest.mark.filterwarnings("ignore:lbfgs failed")
 def test_pickled_state_is_plain_values_and_arrays(name, settings):
-    if not suits(name, settings):
-        pytest.skip("it cannot have these settings")
     data, target, _ = SAMPLES[name]
     if name in CLASSIFIERS:
         target = np.array(["a", "b", "c"], dtype=object)[y]
@@ -1034,6 +1031,15 @@ def test_wrong_parameter_is_an_error_that_names_it(name, parameter):
             fitted_to(estimator)
         assert vars(estimator).keys() == before.keys()
         assert all(value is before[key] for key, value in vars(estimator).items())
+
+
+@pytest.mark.parametrize("name", OF_TEXTS)
+@pytest.mark.parametrize("settings", [*FULL_BATCH, SNAPSHOTS, {"curriculum": "linear"}], ids=str)
+def test_settings_that_do_not_suit_are_errors(name, settings):
+    parameter = next(iter(settings))
+    assert not suits(name, settings) or parameter == "curriculum"
+    with pytest.raises(ValueError, match=rf"A {name} .*{parameter}='{settings[parameter]}'"):
+        fitted_to(make(name, **settings))
 
 
 @each

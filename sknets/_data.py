@@ -260,6 +260,13 @@ def is_streamed(X: Any) -> bool:
     )
 
 
+def targets_of(X: Any, y: Any) -> Any:
+    """The targets as given, or those of a Dataset's items where there are none."""
+    if y is None and isinstance(X, Dataset) and len(X):  # type: ignore[arg-type]
+        return DatasetRows(X).targets()
+    return y
+
+
 def is_converted(X: Any) -> bool:
     """Whether `X` is a memory map of whole or short numbers, too large as an array of floats."""
     return (

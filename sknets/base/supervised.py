@@ -20,7 +20,7 @@ from sklearn.utils.validation import validate_data
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sknets._data import ConvertedRows, as_array, as_tensor, is_converted
+from sknets._data import ConvertedRows, as_array, as_tensor, is_converted, targets_of
 from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
 from sknets._sequences import flat
 from sknets._targets import (
@@ -97,9 +97,9 @@ class SupervisedNetwork(NetworkEstimator):
         self, X: Any, y: Any, reset: bool, y_numeric: bool = False
     ) -> tuple[Any, Any]:
         """scikit-learn's validation of inputs and targets; a Dataset's by its first item."""
+        y = targets_of(X, y)
         if isinstance(X, Dataset):
             X = self._dataset_rows(X, reset)
-            y = np.asarray(X.targets()) if y is None else y
             y = check_array(y, ensure_2d=False, dtype=None)
             check_consistent_length(X, y)
             return X, y

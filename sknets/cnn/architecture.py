@@ -323,6 +323,16 @@ def get_architecture(name: str) -> Architecture:
     return _BY_NAME[name]()
 
 
+def named_architecture(given: Any, parameter: str, owner: str) -> Any:
+    """What a parameter holds, a name as its description; InvalidParameterError for unknown ones."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return get_architecture(given)
+    except ValueError as error:
+        raise InvalidParameterError(f"The {parameter!r} parameter of {owner}: {error}") from None
+
+
 def list_architectures() -> list[str]:
     """The names that `get_architecture` knows.
 

@@ -30,7 +30,7 @@ from sknets._training.parameters import FlatParameters
 from sknets._training.steps import Step
 from sknets._training.trainer import Recipe
 from sknets.base import REGRESSION_LOSSES, NetworkClassifier, NetworkRegressor, NetworkTransformer
-from sknets.cnn.architecture import Architecture, get_architecture
+from sknets.cnn.architecture import Architecture, named_architecture
 from sknets.cnn.images import Images, as_rows, as_shares
 from sknets.cnn.network import Augment, ImageNetwork, ImageStep
 from sknets.cnn.own import OwnArchitecture
@@ -210,12 +210,7 @@ class ConvolutionalNetwork(NetworkTransformer):
             )
         if not isinstance(self.architecture, str):
             return OwnArchitecture(self.architecture, type(self).__name__)
-        try:
-            return get_architecture(self.architecture)
-        except ValueError as error:
-            raise InvalidParameterError(
-                f"The 'architecture' parameter of {type(self).__name__}: {error}"
-            ) from None
+        return named_architecture(self.architecture, "architecture", type(self).__name__)
 
     def _chain(self) -> Chain:
         return Chain.of(() if self.augment is None else self.augment, type(self).__name__)

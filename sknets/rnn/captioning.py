@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from sknets._params import OneOf, estimator, param
 from sknets.base.training_set import Call
-from sknets.cnn.architecture import Architecture
+from sknets.cnn.architecture import Architecture, named_architecture
 from sknets.cnn.images import as_rows, as_shares
 from sknets.cnn.transfer import load_weights
 from sknets.preprocessing.layout import Layout, as_image_array, sample_shape
 from sknets.rnn.decoder import Source
 from sknets.rnn.vision import Vision
-from sknets.rnn.writer import Writer, WritingNetwork, holds_texts, references
+from sknets.rnn.writer import Writer, WritingNetwork, references
 
 
 class ImageEncoder(nn.Module):
@@ -153,13 +153,18 @@ class ImageCaptioner(Writer):
 
     # -- images and captions in
 
+    def _check_settings(self, incremental: bool) -> None:
+        super()._check_settings(incremental)
+        self._description()
+
+    def _description(self) -> Architecture:
+        return named_architecture(self.architecture, "architecture", type(self).__name__)
+
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but y is None.")
         several = references(y)
         texts = [text for each in several for text in each]
-        if not holds_texts(texts):
-            raise ValueError("y must hold texts, one or several of each image.")
         if reset:
             self.target_tokens_ = self._learnt_tokens(texts)
         images = self._sources(X, reset)
@@ -194,7 +199,7 @@ class ImageCaptioner(Writer):
         return self.image_shape_
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> WritingNetwork:
-        vision = Vision(self.architecture, input_shape, self.channels == "last")
+        vision = Vision(self._description(), input_shape, self.channels == "last")
         always = self.inject == "each"
         n_beside = vision.n_outputs if always else 0
         decoder = self._decoder(n_outputs, vision.n_outputs, n_beside=n_beside)

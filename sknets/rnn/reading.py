@@ -15,11 +15,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sknets._data import DatasetRows, as_array
+from sknets._data import DatasetRows, as_array, targets_of
 from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
 from sknets._sequences import SequenceRows, steps_of
 from sknets.base import NetworkTransformer
-from sknets.cnn.architecture import Architecture
+from sknets.cnn.architecture import Architecture, named_architecture
 from sknets.cnn.images import as_shares
 from sknets.preprocessing.layout import image_shape_of
 from sknets.preprocessing.ragged import Given, as_given
@@ -88,6 +88,7 @@ class RecurrentNetwork(TokenEstimator, SequenceEstimator, NetworkTransformer):
                 f"The 'sequence_shape' parameter of {type(self).__name__} must hold whole numbers "
                 f"> 0. Got {shape!r} instead."
             )
+        named_architecture(self.encoder, "encoder", type(self).__name__)
         if self.encoder is not None and self.vocabulary_size is not None:
             raise ValueError(
                 f"An encoder reads images, not tokens: got encoder={self.encoder!r} and "
@@ -131,8 +132,7 @@ class RecurrentNetwork(TokenEstimator, SequenceEstimator, NetworkTransformer):
     def _validated_pair(
         self, X: Any, y: Any, reset: bool, y_numeric: bool = False
     ) -> tuple[Any, Any]:
-        if isinstance(X, Dataset) and y is None and len(X):  # type: ignore[arg-type]
-            y = np.asarray(DatasetRows(X).targets())
+        y = targets_of(X, y)
         given = self._given(X, vars(self)) if reset else self._given_like_fit(X, vars(self))
         rows, shape = given
         if isinstance(rows, SequenceRows):
@@ -220,7 +220,8 @@ class RecurrentNetwork(TokenEstimator, SequenceEstimator, NetworkTransformer):
 
     def _reader(self, step_shape: tuple[int, ...]) -> Reader:
         if self.encoder is not None:
-            return Frames(Vision(self.encoder, image_shape_of(step_shape, False, False)))
+            description = named_architecture(self.encoder, "encoder", type(self).__name__)
+            return Frames(Vision(description, image_shape_of(step_shape, False, False)))
         if self.vocabulary_size is not None:
             return Tokens(step_shape[0], self.embedding_dim)
         return Steps(step_shape)

@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from torch.utils.data import Dataset
 
-from sknets._data import DatasetRows, as_array
+from sknets._data import DatasetRows, as_array, targets_of
 from sknets._params import estimator
 from sknets._sequences import SequenceRows
 from sknets.base import NetworkClassifier, NetworkEstimator
@@ -93,8 +93,7 @@ class RNNTagger(RecurrentNetwork, NetworkClassifier):
     # -- labels in
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        if isinstance(X, Dataset) and y is None:
-            y = DatasetRows(X).targets()
+        y = targets_of(X, y)
         rows, shape = self._given(X, vars(self))
         assert shape is not None
         labels = label_rows(y, rows.lengths, type(self).__name__)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from sknets._measure import Work, work_of
 from sknets._random import Stream, generator
-from sknets.cnn.architecture import get_architecture
+from sknets.cnn.architecture import Architecture
 from sknets.cnn.images import Images
 from sknets.layers import initialise
 
@@ -18,20 +18,20 @@ class Vision(nn.Module):
 
     Parameters
     ----------
-    architecture : str or Architecture
+    architecture : Architecture
     shape : tuple of int
         (channels, height, width).
     channels_last : bool
         Whether the channels of a pixel stand beside each other in a row.
     """
 
-    def __init__(self, architecture: Any, shape: tuple[int, ...], channels_last: bool = False):
+    def __init__(
+        self, architecture: Architecture, shape: tuple[int, ...], channels_last: bool = False
+    ):
         super().__init__()
-        described = isinstance(architecture, str)
-        description = get_architecture(architecture) if described else architecture
         self.shape = shape
         self.images = Images(shape, channels_last)
-        self.network: Any = description.build(shape, 1)
+        self.network: Any = architecture.build(shape, 1)
         self.n_outputs = self.network.head.in_features
         self.network.head = nn.Identity()
 

@@ -439,7 +439,12 @@ class Writer(TextEstimator):
 
 def references(y: Any) -> list[list[str]]:
     """The texts for each source, of one or of several."""
-    return [[each] if isinstance(each, str) else list(each) for each in y]
+    each = [[given] if isinstance(given, str) else given for given in y]
+    if not each or not all(
+        isinstance(texts, (list, tuple)) and holds_texts(texts) for texts in each
+    ):
+        raise ValueError("y must hold texts, one or several of each image or other source.")
+    return [list(texts) for texts in each]
 
 
 def holds_texts(X: Any) -> bool:

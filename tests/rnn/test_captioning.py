@@ -135,6 +135,9 @@ def test_fitted_captioners_are_pickled(learnt):
     ("images", "texts", "settings", "message"),
     [
         (X, None, {}, "requires y to be passed"),
+        (X[:3], [1, 2, 3], {}, "y must hold texts, one or several of each image"),
+        (X[:3], [["a"], [], ["b"]], {}, "y must hold texts, one or several of each image"),
+        (X, CAPTIONS, {"architecture": "vgg10"}, "'architecture' parameter of ImageCaptioner: "),
         (X, [[1, 2]] * 240, {}, "y must hold texts, one or several of each image"),
         (X, CAPTIONS[:5], {}, r"inconsistent numbers of samples: \[240, 5\]"),
         (X, CAPTIONS, {"image_shape": (4, 4)}, "'image_shape' parameter of ImageCaptioner"),

@@ -232,7 +232,7 @@ def test_a_search_reaches_into_the_encoder():
         (ARRAY, {"encoder": "convnet"}, r"each step \(channels, height, width\) .* Got .*\(2,\)"),
         (IDS, {"encoder": "convnet", "vocabulary_size": 4}, "An encoder reads images, not tokens"),
         (VIDEO.X[:60], {"encoder": "vgg16"}, "VGG needs images of"),
-        (VIDEO.X[:60], {"encoder": "resnet19"}, "resnet19"),
+        (VIDEO.X[:60], {"encoder": "resnet19"}, "'encoder' parameter of RNNClassifier: .*resnet19"),
     ],
 )
 def test_what_an_encoder_cannot_see_is_an_error(X, settings, message):

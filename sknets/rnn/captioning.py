@@ -73,9 +73,9 @@ class ImageCaptioner(Writer):
     weights: Any = param(
         None,
         [None, str, os.PathLike, Mapping, BaseEstimator],
-        "Weights that the convolutional network starts from, as CNNClassifier takes them: a fitted "
-        "estimator of the same architecture (in a search as FrozenEstimator), a file, or a state "
-        "dict.",
+        "Weights that the convolutional network starts from: a fitted convolutional estimator of "
+        "the same architecture (in a search as FrozenEstimator), or a file or a state dict with "
+        "the network's names or torchvision's.",
     )
     image_shape: Any = param(
         None,

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sknets._sequences import Sequences
+from sknets.rnn.gru import GRUSteps
 
 State = tuple[Tensor, ...]  # of shape (n, units) each; the first is what a layer puts out
 
@@ -178,6 +179,13 @@ class GRU(_OneState):
 
     n_gates = 3
     operation = staticmethod(torch.gru)
+
+    def whole(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        by_hand = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+        if not (by_hand and torch.is_grad_enabled()):
+            return super().whole(x, state)
+        outputs = GRUSteps.apply(x, *state, *self._tensors)
+        return outputs, (outputs[:, -1],)
 
     def step(self, inputs: Tensor, state: State) -> State:
         (h,) = state

@@ -82,14 +82,15 @@ def by_equations(cls, layer, x):
 @each
 @pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize("time", [1, TIME])
-def test_cells_follow_their_equations(cls, fused, time):
+@pytest.mark.parametrize("learning", [True, False])
+def test_cells_follow_their_equations(cls, fused, time, learning):
     layer = layer_of(cls, fused=fused)
-    with torch.no_grad():
+    with torch.set_grad_enabled(learning):
         outputs, state = layer(Sequences(torch.from_numpy(X[:, :time])))
     expected, last = by_equations(cls, layer, X[:, :time])
-    assert_allclose(outputs, expected, atol=1e-12)
+    assert_allclose(outputs.detach(), expected, atol=1e-12)
     for ours, theirs in zip(state, last, strict=True):
-        assert_allclose(ours, theirs, atol=1e-12)
+        assert_allclose(ours.detach(), theirs, atol=1e-12)
 
 
 @each
@@ -105,6 +106,23 @@ def test_gradients_are_those_of_finite_differences(cls, reverse):
         return made[0].sum() + made[1, :2].square().sum()
 
     assert torch.autograd.gradcheck(outputs, (x, *layer.parameters()))
+
+
+@pytest.mark.parametrize("time", [1, TIME])
+def test_gradient_of_the_gru_is_torchs_block_by_block(monkeypatch, time):
+    monkeypatch.setattr("sknets.rnn.gru.CACHED", 2 * N * UNITS)  # two steps a block
+    layer = layer_of(GRU)
+    x = torch.from_numpy(X[:, :time]).requires_grad_()
+    h = torch.from_numpy(RNG.normal(size=(N, UNITS))).requires_grad_()
+    weight = torch.from_numpy(RNG.normal(size=(N, time, UNITS)))
+    found = []
+    for whole in (layer.whole, super(GRU, layer).whole):
+        outputs, (last,) = whole(x, (h,))
+        loss = (weight * outputs).sum() + last.square().sum()
+        gradients = torch.autograd.grad(loss, (x, h, *layer.parameters()))
+        found.append([outputs.detach(), last.detach(), *gradients])
+    for ours, theirs in zip(*found, strict=True):
+        assert_allclose(ours, theirs, atol=1e-12)
 
 
 @pytest.mark.parametrize(("cls", "theirs"), [(TanhRNN, nn.RNN), (LSTM, nn.LSTM), (GRU, nn.GRU)])

@@ -262,6 +262,15 @@ def _with_state(module: nn.Module, state: dict[str, Tensor], x: Tensor, **how: A
 
 
 def filled(module: nn.Module, state: dict[str, Tensor]) -> nn.Module:
-    """A module from the meta device with the given tensors for its parameters and buffers."""
+    """A module from the meta device with the given tensors for its parameters and buffers.
+
+    Parameters that the module has in two places stay one.
+    """
+    first: dict[nn.Parameter, str] = {}
+    names = list(module.named_parameters(remove_duplicate=False))
+    shared = {name: first[p] for name, p in names if first.setdefault(p, name) != name}
     module.load_state_dict(state, assign=True)
+    for name, other in shared.items():
+        owner, _, leaf = name.rpartition(".")
+        setattr(module.get_submodule(owner), leaf, module.get_parameter(other))
     return module.requires_grad_(True)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from sknets._data import Batch
 from sknets._device import compute_dtype, resolve_device
 from sknets._measure import Layer, Work, layers_seeing
-from sknets._params import Interval, OneOf, check_values, estimator, param
+from sknets._params import Interval, InvalidParameterError, OneOf, check_values, estimator, param
 from sknets._random import Stream, draw_seed, generator
 from sknets._sequences import Sequences
 from sknets._training.losses import Loss, SoftmaxLogLoss
@@ -91,12 +91,17 @@ class LanguageNetwork(nn.Module):
     ----------
     reader : Tokens
     recurrent : Recurrent
+    tied : bool
+        Whether the last layer's weights are the embeddings.
     """
 
-    def __init__(self, reader: Tokens, recurrent: Recurrent) -> None:
+    def __init__(self, reader: Tokens, recurrent: Recurrent, tied: bool = False) -> None:
         super().__init__()
         self.reader, self.recurrent = reader, recurrent
         self.head = nn.Linear(recurrent.n_outputs, reader.vocabulary_size)
+        if tied:
+            assert reader.embedding is not None
+            self.head.weight = reader.embedding.weight
 
     def forward(self, ids: Tensor, states: Any = None) -> tuple[Tensor, list[State]]:
         """Scores of shape (n, time, vocabulary_size), and the last states."""
@@ -147,6 +152,8 @@ class LanguageModel(TextEstimator):
        language model." Interspeech, 1045-1048. https://doi.org/10.21437/Interspeech.2010-343
     .. [2] Zaremba, Sutskever and Vinyals (2014). "Recurrent neural network regularization."
        https://doi.org/10.48550/arXiv.1409.2329
+    .. [3] Press and Wolf (2017). "Using the output embedding to improve language models." EACL,
+       section 3. https://doi.org/10.48550/arXiv.1608.05859
 
     Examples
     --------
@@ -169,6 +176,12 @@ class LanguageModel(TextEstimator):
         Interval(Integral, 1, None, closed="left"),
         "How often a token must be seen to be known.",
     )
+    tie_weights: bool = param(
+        False,
+        "boolean",
+        "Whether the scores of tokens are products with their embeddings, which takes an "
+        "`embedding_dim` of as many numbers as the last layer has units.",
+    )
     window: int = param(
         64,
         Interval(Integral, 1, None, closed="left"),
@@ -185,6 +198,7 @@ class LanguageModel(TextEstimator):
         "tokenizer_": "SequenceTokenizer: How texts become ids.",
         "tokens_": "list of str: The tokens, in the order of predict_proba's columns.",
     }
+    _shape_parameters: ClassVar[tuple[str, ...]] = ("tie_weights",)
     _decoding_parameters: ClassVar[tuple[str, ...]] = ("window",)
 
     @property
@@ -234,6 +248,15 @@ class LanguageModel(TextEstimator):
 
     # -- texts in
 
+    def _check_settings(self, incremental: bool) -> None:
+        super()._check_settings(incremental)
+        n_units = self._hidden_layer_sizes()[-1]
+        if self.tie_weights and self.embedding_dim != n_units:
+            raise InvalidParameterError(
+                "tie_weights=True takes embeddings of as many numbers as the last layer has units, "
+                f"embedding_dim={n_units}. Got embedding_dim={self.embedding_dim!r} instead."
+            )
+
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         texts = [X] if isinstance(X, str) else texts_of(X)
         if not any(texts):
@@ -274,7 +297,7 @@ class LanguageModel(TextEstimator):
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> LanguageNetwork:
         tokens = Tokens(input_shape[0], self.embedding_dim)
-        return LanguageNetwork(tokens, self._recurrent(tokens.n_outputs))
+        return LanguageNetwork(tokens, self._recurrent(tokens.n_outputs), self.tie_weights)
 
     def _loss_function(self) -> Loss:
         return SoftmaxLogLoss()

@@ -7,6 +7,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+import sknets
 from sknets.rnn import LanguageModel
 from sknets.rnn.language_model import WindowData
 
@@ -40,6 +41,29 @@ def test_a_repeated_text_is_learnt(cell):
     model = LanguageModel(**SMALL, cell=cell, max_iter=60).fit(TEXT)
     assert model.score(TEXT) > -0.2
     assert model.perplexity(TEXT) == pytest.approx(np.exp(-model.score(TEXT)))
+
+
+def test_tied_weights_are_one_matrix_whatever_happens_to_the_model(tmp_path):
+    settings = SMALL | dict(hidden_layer_sizes=(8, 16), embedding_dim=16, tie_weights=True)
+    model = LanguageModel(**settings, max_iter=3).fit(TEXT)
+    sknets.save(model, tmp_path / "model.sknets")
+    score = model.score(TEXT)
+    for kept in (model, pickle.loads(pickle.dumps(model)), sknets.load(tmp_path / "model.sknets")):
+        assert kept.score(TEXT) == score
+        network = kept.partial_fit(TEXT).module_
+        assert network.head.weight is network.reader.embedding.weight
+        assert network.head.weight.requires_grad
+    n = sum(p.numel() for p in model.module_.parameters())
+    untied = LanguageModel(**settings | {"tie_weights": False}, max_iter=1).fit(TEXT)
+    n_tokens = len(model.tokens_)
+    assert sum(p.numel() for p in untied.module_.parameters()) == n + 16 * n_tokens
+
+
+@pytest.mark.parametrize("embedding_dim", [None, 8])
+def test_tied_weights_take_embeddings_of_the_last_layers_size(embedding_dim):
+    model = LanguageModel(**SMALL, tie_weights=True, embedding_dim=embedding_dim)
+    with pytest.raises(ValueError, match="embedding_dim=32"):
+        model.fit(TEXT)
 
 
 def test_the_probability_of_a_text_is_the_product_of_its_tokens(learnt):

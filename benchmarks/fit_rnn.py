@@ -1,8 +1,9 @@
 """Fit time of RNNClassifier against a bare PyTorch loop and skorch, with equal and unequal lengths.
 
-Every side trains the same LSTM on the same sequences for the same number of epochs with Adam, in
-float32. With unequal lengths the bare loop and skorch fill all sequences up to the longest, as
-users do.
+Every side trains the same layer on the same sequences for the same number of epochs with Adam, in
+float32 unless a case says otherwise. With unequal lengths the bare loop and skorch fill all
+sequences up to the longest, as users do. "The layer alone" is torch's operation for all steps of a
+batch and its gradient, without anything around it: what nobody who calls it can go below.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -32,35 +33,58 @@ from benchmarks._timing import (
 from sknets import RNNClassifier
 
 RATE, BATCH, UNITS, FEATURES, CLASSES = 1e-3, 64, 64, 8, 5
-BARS = {
-    "64 steps": {"bare loop": 1.05, "skorch": 0.7},
-    "5 to 200 steps": {"bare loop": 0.65},
-}
+LAYERS: dict[str, type[nn.Module]] = {"lstm": nn.LSTM, "gru": nn.GRU}
+
+
+class Case(NamedTuple):
+    """What is trained on what, and the most that ours may take of another side's time."""
+
+    cell: str
+    shortest: int
+    longest: int
+    bars: dict[str, float]
+    precision: str = "float32"
+
+    def __str__(self) -> str:
+        span = (
+            f"{self.shortest} to {self.longest}" if self.longest > self.shortest else self.longest
+        )
+        ours = "" if self.precision == "float32" else f", ours in {self.precision}"
+        return f"{self.cell.upper()}, {span} steps{ours}"
+
+
+CASES = [
+    Case("lstm", 64, 64, {"bare loop": 1.05, "skorch": 0.7}),
+    Case("lstm", 64, 64, {"skorch": 0.7}, precision="bfloat16"),
+    Case("gru", 64, 64, {"bare loop": 1.05, "skorch": 0.7}),
+    Case("lstm", 5, 200, {"bare loop": 0.65}),
+]
 
 
 class Net(nn.Module):
-    """An LSTM whose output at the last real step is classified."""
+    """A recurrent layer whose output at the last real step is classified."""
 
-    def __init__(self, n_units: int) -> None:
+    def __init__(self, n_units: int, cell: str) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(FEATURES, n_units, batch_first=True)
+        self.layer = LAYERS[cell](FEATURES, n_units, batch_first=True)
         self.head = nn.Linear(n_units, CLASSES)
 
     def forward(self, X: Tensor, length: Tensor) -> Tensor:
-        outputs, _ = self.lstm(X)
+        outputs, _ = self.layer(X)
         return self.head(outputs[torch.arange(len(X)), length - 1])
 
 
 Sequences = list[np.ndarray]
 
 
-def ours(X: Sequences, y: np.ndarray, epochs: int, n_units: int) -> Any:
+def ours(X: Sequences, y: np.ndarray, case: Case, n_units: int) -> Any:
     model = RNNClassifier(
-        cell="lstm",
+        cell=case.cell,
+        precision=case.precision,
         hidden_layer_sizes=(n_units,),
         batch_size=BATCH,
         learning_rate_init=RATE,
-        max_iter=epochs,
+        max_iter=1,
         n_iter_no_change=np.inf,
         clip_norm=None,
         random_state=0,
@@ -78,31 +102,40 @@ def filled(X: Sequences) -> tuple[np.ndarray, np.ndarray]:
     return made, lengths
 
 
-def bare_loop(X: Sequences, y: np.ndarray, epochs: int, n_units: int) -> Any:
+def bare_loop(X: Sequences, y: np.ndarray, case: Case, n_units: int) -> Any:
     """The loop that somebody who knows PyTorch writes by hand."""
     torch.manual_seed(0)
     values, lengths = map(torch.from_numpy, filled(X))
     target = torch.from_numpy(y)
-    net = Net(n_units)
+    net = Net(n_units, case.cell)
     optimizer = torch.optim.Adam(net.parameters(), lr=RATE, fused=True)
-    for _ in range(epochs):
-        for rows in torch.randperm(len(values)).split(BATCH):
-            optimizer.zero_grad()
-            cross_entropy(net(values[rows], lengths[rows]), target[rows]).backward()
-            optimizer.step()
+    for rows in torch.randperm(len(values)).split(BATCH):
+        optimizer.zero_grad()
+        cross_entropy(net(values[rows], lengths[rows]), target[rows]).backward()
+        optimizer.step()
     return net
 
 
-def skorch(X: Sequences, y: np.ndarray, epochs: int, n_units: int) -> Any:
+def layer_alone(X: Sequences, y: np.ndarray, case: Case, n_units: int) -> Any:
+    """Torch's operation and its gradient, batch after batch."""
+    values, _ = map(torch.from_numpy, filled(X))
+    layer = LAYERS[case.cell](FEATURES, n_units, batch_first=True)
+    for batch in values.split(BATCH):
+        outputs, _ = layer(batch)
+        outputs.backward(torch.ones_like(outputs))
+    return layer
+
+
+def skorch(X: Sequences, y: np.ndarray, case: Case, n_units: int) -> Any:
     """Skorch as it comes, but that it shuffles as the others do and holds out nothing."""
     torch.manual_seed(0)
     values, lengths = filled(X)
     net = NeuralNetClassifier(
-        Net(n_units),
+        Net(n_units, case.cell),
         criterion=nn.CrossEntropyLoss,
         optimizer=torch.optim.Adam,
         lr=RATE,
-        max_epochs=epochs,
+        max_epochs=1,
         batch_size=BATCH,
         iterator_train__shuffle=True,
         train_split=None,
@@ -111,7 +144,12 @@ def skorch(X: Sequences, y: np.ndarray, epochs: int, n_units: int) -> Any:
     return net.fit({"X": values, "length": lengths}, y)
 
 
-SIDES: dict[str, Callable] = {"ours": ours, "bare loop": bare_loop, "skorch": skorch}
+SIDES: dict[str, Callable] = {
+    "ours": ours,
+    "bare loop": bare_loop,
+    "skorch": skorch,
+    "the layer alone": layer_alone,
+}
 
 
 def sequences(n: int, shortest: int, longest: int) -> tuple[Sequences, np.ndarray]:
@@ -133,12 +171,12 @@ def main(
     results: list[Timing] = []
     with at_most_threads(threads), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        for case, spans in {"64 steps": (64, 64), "5 to 200 steps": (5, 200)}.items():
-            X, y = sequences(samples, *spans)
-            sides = {name: partial(fit, X, y, 1, n_units) for name, fit in SIDES.items()}
-            about = f"{samples} sequences of {case}, one epoch, {threads} thread(s)"
+        for case in CASES:
+            X, y = sequences(samples, case.shortest, case.longest)
+            sides = {name: partial(fit, X, y, case, n_units) for name, fit in SIDES.items()}
+            about = f"{case}, {samples} sequences, one epoch, {threads} thread(s)"
             results.append(alternate(sides, repeats, case=about))
-            print_table(results[-1], BARS[case])
+            print_table(results[-1], case.bars)
     write_json(json, results)
     return results
 

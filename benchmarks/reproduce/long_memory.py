@@ -111,14 +111,14 @@ CLAIMS = [
     Claim("temporal order, plain", partial(order, max_iter=25, cell="rnn")),
     Claim(
         "embedded Reber, LSTM",
-        partial(reber, max_iter=30, batch_size=20, learning_rate_init=0.02, cell="lstm"),
+        partial(reber, max_iter=60, batch_size=20, learning_rate_init=0.02, cell="lstm"),
         least=1,
         seeds=5,
         each=True,
     ),
     Claim(
         "embedded Reber, GRU",
-        partial(reber, max_iter=30, batch_size=20, learning_rate_init=0.02),
+        partial(reber, max_iter=60, batch_size=20, learning_rate_init=0.02),
         least=1,
         seeds=5,
         each=True,

@@ -125,9 +125,11 @@ def reproduce(
     return results
 
 
-def options(doc: str | None, claims: Sequence[Claim]) -> ArgumentParser:
-    """The options of every script."""
+def options(doc: str | None, claims: Sequence[Claim], judging: str | None = None) -> ArgumentParser:
+    """The options of every script; with `judging`, the part of the data, settings are chosen."""
     parser = arguments(doc or "", repeats=None)
     parser.add_argument("--only", nargs="+", choices=[claim.name for claim in claims])
     parser.add_argument("--seeds", type=int, help="fits; default: as many as the claim says")
+    if judging is not None:
+        parser.add_argument("--select", action="store_true", help=f"judge on {judging}")
     return parser

@@ -51,6 +51,4 @@ def main(select: bool = False, **how: Any) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    parser = options(__doc__, claims(False))
-    parser.add_argument("--select", action="store_true", help="judge on the validation part")
-    main(**vars(parser.parse_args()))
+    main(**vars(options(__doc__, claims(False), "the validation part").parse_args()))

@@ -161,3 +161,10 @@ def test_bleu_is_of_tokens(level):
     ids = model(max_iter=1).fit(IDS, IDS)
     with pytest.raises(ValueError, match="BLEU is of texts"):
         ids.bleu(IDS, IDS)
+
+
+def test_bleu_does_not_complain_of_tokens(caplog):
+    fitted = model(level="word", max_iter=15).fit(["a", "b"] * 60, ["a .", "b ."] * 60)
+    assert fitted.predict(["a"])[0].endswith(" .")
+    assert fitted.bleu(["a", "b"] * 60, ["a .", "b ."] * 60, n=2) == pytest.approx(1)
+    assert not caplog.records

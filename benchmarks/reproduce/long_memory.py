@@ -25,7 +25,6 @@ SHARED: dict[str, Any] = {
     "n_iter_no_change": np.inf,
     "device": "cpu",
 }
-REMEMBERING = {"cell": "lstm", "forget_bias": 4.0}  # 1 / (1 - sigmoid(4)), some 55 steps
 
 
 def settings(seed: int, toy: bool, given: dict[str, Any]) -> dict[str, Any]:
@@ -102,13 +101,17 @@ CLAIMS = [
         minutes=20,
     ),
     Claim(
-        "temporal order, LSTM",
-        partial(order, max_iter=25, **REMEMBERING),
+        "temporal order, GRU, maximum of steps",
+        partial(order, max_iter=10, batch_size=20, pooling="max"),
         least=1,
         seeds=5,
         each=True,
     ),
-    Claim("temporal order, plain", partial(order, max_iter=25, cell="rnn")),
+    Claim(
+        "temporal order, plain, maximum of steps",
+        partial(order, max_iter=10, batch_size=20, pooling="max", cell="rnn"),
+    ),
+    Claim("temporal order, plain", partial(order, max_iter=10, batch_size=20, cell="rnn")),
     Claim(
         "embedded Reber, LSTM",
         partial(reber, max_iter=60, batch_size=20, learning_rate_init=0.02, cell="lstm"),

@@ -6,7 +6,7 @@ batches of one epoch, permuted by `generator` (None keeps the order) and limited
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from typing import Any, NamedTuple, Protocol
@@ -251,6 +251,14 @@ def as_tensor(x: np.ndarray, dtype: torch.dtype, device: torch.device | str) -> 
 def as_array(X: Any) -> Any:
     """A torch tensor as an array of its dtype; everything else is left to scikit-learn."""
     return X.detach().cpu().numpy() if isinstance(X, Tensor) else X
+
+
+def as_objects(items: Iterable[Any]) -> np.ndarray:
+    """An array of shape (n,) of any objects, arrays of one shape among them."""
+    items = list(items)
+    made = np.empty(len(items), dtype=object)
+    made[:] = items
+    return made
 
 
 def is_streamed(X: Any) -> bool:

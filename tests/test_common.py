@@ -56,6 +56,7 @@ from skorch import callbacks as skorch_callbacks
 
 import sknets
 from sknets.cnn import ConvNet
+from sknets.inspection import check_gradients
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # few epochs on purpose
 
@@ -1065,6 +1066,41 @@ def test_bad_input_of_a_prediction_changes_nothing(name):
             with pytest.raises(ValueError, match=message):
                 getattr(estimator, method)(bad)
     assert all(value is before[key] for key, value in vars(estimator).items())
+
+
+# -- skorch's callbacks
+
+
+class Watching(skorch_callbacks.Callback):
+    """Keeps what it is shown of the data."""
+
+    def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+        self.seen = dataset_train, dataset_valid
+
+
+@each
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_callbacks_of_skorch_are_shown_the_data(name, early_stopping):
+    watching = Watching()
+    settings = {"early_stopping": early_stopping, "validation_fraction": 0.3}
+    estimator = fitted_to(make(name, max_iter=1, callbacks=[watching], **settings))
+    train, valid = watching.seen
+    n = len(SAMPLES[name].X)
+    if early_stopping and name not in (*OF_TEXTS, "RNNForecaster"):  # whose samples are pieces
+        assert len(train) + len(valid) == n
+    else:
+        assert (len(train), valid) == (n, None)
+    assert estimator.n_iter_ == 1
+
+
+# -- gradients
+
+
+@each
+def test_gradients_are_those_of_finite_differences(name):
+    data, target, _ = SAMPLES[name]
+    estimator = fitted_to(make(name))
+    assert check_gradients(estimator, data, target, n_weights=40) < 1e-5
 
 
 # -- scikit-learn's callbacks

@@ -23,18 +23,20 @@ SHARED: dict[str, Any] = {
 }
 SHORT = {
     "hidden_layer_sizes": (256,),
-    "learning_rate_init": 0.005,
+    "embedding_dim": 64,
+    "dropout": 0.1,
+    "learning_rate_init": 0.01,
     "precision": "bfloat16",
-    "max_iter": 10,
+    "max_iter": 14,
 }
 LONG = {
     "cell": "lstm",
-    "hidden_layer_sizes": (512, 512),
+    "hidden_layer_sizes": (512,),
     "embedding_dim": 64,
-    "dropout": 0.4,
-    "learning_rate_init": 0.003,
+    "dropout": 0.3,
+    "learning_rate_init": 0.005,
     "precision": "bfloat16",
-    "max_iter": 20,
+    "max_iter": 12,
 }
 
 

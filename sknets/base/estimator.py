@@ -40,13 +40,14 @@ from sknets._training.losses import Loss
 from sknets._training.objective import FullObjective
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import AutogradStep, Step
-from sknets._training.trainer import DivergedError, Trainer
+from sknets._training.trainer import DivergedError, Seen, Trainer
 from sknets._warnings import warn
 from sknets.base.held import HeldNetwork, declared_names, declared_state, filled
 from sknets.base.parameters import TrainingParameters
 from sknets.base.training_set import Call, TrainingSet, checked_difficulty
 
-AS_FITTED = ("_shape_parameters", "_decoding_parameters")  # of which a fit keeps the values
+# Of which a fit keeps the values.
+AS_FITTED = ("_shape_parameters", "_decoding_parameters", "_lasting_parameters")
 
 
 @estimator
@@ -85,6 +86,9 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
     _shape_parameters: ClassVar[tuple[str, ...]] = ()
     # Those that decide how inputs are read and what outputs mean, which stay as they were fitted.
     _decoding_parameters: ClassVar[tuple[str, ...]] = ()
+    # Those by which weights, or what they put out, would mean something else: they cannot change
+    # when training goes on either.
+    _lasting_parameters: ClassVar[tuple[str, ...]] = ()
 
     # -- what a family or a role supplies
 
@@ -110,6 +114,10 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
     def _pretrain(self, trainer: Trainer, batches: Data) -> None:
         """What comes before the training proper."""
 
+    def _seen(self, call: Call, held_out: tuple[np.ndarray, np.ndarray] | None) -> Seen:
+        """What callbacks are shown of the data."""
+        return call.seen(held_out)
+
     def _stratify(self, target: np.ndarray) -> np.ndarray | None:
         """What the validation split is stratified by."""
         return None
@@ -125,6 +133,8 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             fresh = not (hasattr(self, "module_") and (self.warm_start or call.incremental))
             if fresh:
                 self._forget()
+            else:
+                self._check_lasting()
             data = self._training_set(call, fresh)
             difficulty = checked_difficulty(call.difficulty, self.curriculum, len(data.target))
             data = data._replace(difficulty=difficulty)
@@ -138,7 +148,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             batches = self._batches(train)
             trainer = self._trainer(call, fresh, batches, train.difficulty, valid, identity)
             if self.callbacks:
-                trainer.seen = call.seen(held_out)
+                trainer.seen = self._seen(call, held_out)
             if resumed is not None:
                 checkpoint.restore(resumed, trainer)
         try:
@@ -227,6 +237,10 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         dtype = compute_dtype(self.precision, given, self._full_batch or n <= batch_size)
         return data.batches(batch_size, dtype, resolve_device(self.device))
 
+    def _as_one_batch(self, data: TrainingSet, dtype: torch.dtype) -> Data:
+        """All samples at once, on the CPU."""
+        return data.batches(len(data.target), dtype, torch.device("cpu"))
+
     def _batch_size(self, n: int) -> int:
         if self.batch_size == "auto":
             return min(200, n)
@@ -285,17 +299,27 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             module = self._build(self._input_shape(), self.n_outputs_)
         expected = {k: v.shape for k, v in module.state_dict().items()}
         if expected != {k: v.shape for k, v in state.items()}:
-            names = declared_names(type(self), "_shape_parameters")
-            now = {name: getattr(self, name) for name in names}
-            changed = [k for k, v in now.items() if not np.array_equal(v, self._shape[k])]
+            changed = self._changed("_shape_parameters")
             assert changed, "a parameter that shapes the network is not in _shape_parameters"
-            name = changed[0]
-            raise ValueError(
-                f"The {name!r} parameter of {type(self).__name__} changes the shape of the "
-                f"network and cannot change when training goes on: it was {self._shape[name]!r} "
-                f"and is {now[name]!r}. Call fit with warm_start=False."
-            )
+            self._refuse(changed[0], "changes the shape of the network and ")
         return filled(module, state)
+
+    def _check_lasting(self) -> None:
+        """Raise for a parameter by which the weights that there are would mean something else."""
+        for name in self._changed("_lasting_parameters"):
+            self._refuse(name)
+
+    def _changed(self, field: str) -> list[str]:
+        """Those of some parameters that were set to something else since the fit."""
+        names = declared_names(type(self), field)
+        return [k for k in names if not np.array_equal(getattr(self, k), self._shape[k])]
+
+    def _refuse(self, name: str, what: str = "") -> None:
+        raise ValueError(
+            f"The {name!r} parameter of {type(self).__name__} {what}cannot change when training "
+            f"goes on: it was {self._shape[name]!r} and is {getattr(self, name)!r}. Call fit with "
+            "warm_start=False."
+        )
 
     def _start_records(self) -> None:
         """What a fit from scratch starts from."""
@@ -437,8 +461,8 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         """What training minimises, on given data, as a function of a copy of the weights."""
         check_is_fitted(self)
         given = self._training_set(Call(X, y, sample_weight), fresh=False)
-        n, double = len(given.target), torch.float64
-        data = given.batches(n, double, torch.device("cpu"))
+        double = torch.float64
+        data = self._as_one_batch(given, double)
         module = self._module_with(to_tensors(to_arrays(self.module_.state_dict())))
         module = module.to(double).eval()
         flat = FlatParameters(module)

@@ -16,6 +16,7 @@ from sknets._data import (
     LazyRows,
     ResidentData,
     StreamedData,
+    as_objects,
     as_tensor,
     is_streamed,
     sparse_tensor,
@@ -42,12 +43,11 @@ class Call(NamedTuple):
 
     def seen(self, held_out: tuple[np.ndarray, np.ndarray] | None) -> Seen:
         """The data as skorch's callbacks score it: as it was given, in two parts if held out."""
-        y = dense(self.y)  # which scorers of skorch need
-        if held_out is None or isinstance(self.X, Dataset):
-            return Seen(self.X, self.y, SkorchDataset(self.X, y))
+        X, y = _no_list(self.X), _no_list(dense(self.y))
+        if held_out is None or isinstance(X, Dataset):
+            return Seen(self.X, self.y, SkorchDataset(X, y))
         train, valid = (
-            SkorchDataset(_safe_indexing(self.X, rows), _safe_indexing(y, rows))
-            for rows in held_out
+            SkorchDataset(_safe_indexing(X, rows), _safe_indexing(y, rows)) for rows in held_out
         )
         return Seen(self.X, self.y, train, valid)
 
@@ -106,6 +106,14 @@ class TrainingSet(NamedTuple):
             dtype=dtype,
             device=device,
         )
+
+
+def _no_list(values: Any) -> Any:
+    """A list as an array, since skorch takes lists for several inputs; all else as it is."""
+    if not isinstance(values, (list, tuple)):
+        return values
+    alike = len({np.shape(value) for value in values}) == 1
+    return np.asarray(values) if alike else as_objects(values)
 
 
 def checked_difficulty(difficulty: Any, curriculum: str | None, n: int) -> np.ndarray | None:

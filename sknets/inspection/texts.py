@@ -125,12 +125,14 @@ class TextDisplay:
         """
         owner = cls.__name__
         model = having("tokens_", estimator, owner)
-        if not isinstance(model, LanguageModel) or not isinstance(text, str) or not text:
+        if not isinstance(model, LanguageModel) or not isinstance(text, str):
             raise InvalidParameterError(
-                f"{owner}.from_estimator takes a fitted LanguageModel and a text that is not "
-                f"empty. Got {model!r} and {text!r} instead."
+                f"{owner}.from_estimator takes a fitted LanguageModel and a text. Got {model!r} "
+                f"and {text!r} instead."
             )
         tokens = model.tokenizer_.tokenize(text)
+        if not tokens:
+            raise ValueError(f"The text has no {model.tokenizer_.level}: {text!r}.")
         if unit is None:
             values = np.exp(model._of_texts([text])[0][: len(tokens)])
             label, colours = "probability", {"vmin": 0, "vmax": 1, "cmap": "RdYlGn"}
@@ -168,6 +170,8 @@ class TextDisplay:
         pyplot = require("matplotlib.pyplot", extra="plot", feature="TextDisplay.plot")
         at_least_one = {"line_length": [Interval(Integral, 1, None, closed="left")]}
         check_values("TextDisplay.plot", at_least_one, {"line_length": line_length})
+        if not len(self.tokens):
+            raise ValueError("There are no tokens to draw.")
         places = placed(self.tokens, self.separator, line_length)
         n_lines = places[-1].line + 1
         n_columns = max(place.column + len(place.text) for place in places)

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils import assert_all_finite
+from sklearn.utils import _safe_indexing, assert_all_finite
 from torch.utils.data import Dataset
 
-from sknets._data import DatasetRows, as_array, is_converted, is_memory_map
+from sknets._data import DatasetRows, as_array, as_objects, is_converted, is_memory_map
 from sknets._sequences import SequenceRows
 from sknets.preprocessing.layout import as_floats
+
+TEXT = (
+    "{} is a text. Put a sknets.preprocessing.SequenceTokenizer before, with "
+    'vocabulary_size="auto" to read what it makes.'
+)
 
 
 class Given(NamedTuple):
@@ -53,10 +58,14 @@ def as_given(X: Any, ids: bool, padding_value: float | None, shares: bool = Fals
     if shares:
         X = _with_shares(X)
     if not _is_list_of_sequences(X):
+        if len(np.shape(X)) == 1 and isinstance(next(iter(X), None), str):
+            raise ValueError(TEXT.format("Sequence 0 of X"))
         if hasattr(X, "columns") or not hasattr(X, "ndim"):
-            if not ids:
+            if not ids and not _may_be_padded(_last_column(X), padding_value):
                 return Given(X, None)
             X = np.asarray(X)
+        if ids and hasattr(X, "tocsr"):
+            raise ValueError("Ids of tokens must be dense. Got a sparse matrix instead.")
         if X.ndim < 2 or hasattr(X, "tocsr"):
             return Given(X, None)
         return _of_array(X, ids, padding_value)
@@ -64,28 +73,30 @@ def as_given(X: Any, ids: bool, padding_value: float | None, shares: bool = Fals
     return Given(rows, (None, *rows.steps.shape[1:]))
 
 
-def as_sequences(X: Any, ids: bool = False) -> SequenceRows:
+def as_sequences(
+    X: Any, ids: bool = False, *, whole: bool = False, name: str = "X"
+) -> SequenceRows:
     """Inputs as sequences, whatever they came as, without what fills them up.
 
-    Whole numbers stay such where they can be `ids`, else they become floats. For what is raised see
-    `as_given`.
+    Whole numbers stay such where they can be `ids`, which negative ones fill up, or with `whole`;
+    else they become floats. For what is raised see `as_given`; `name` is what messages call X.
     """
-    X = as_array(X)
+    X, whole = as_array(X), whole or ids
     if _is_list_of_sequences(X):
-        steps, lengths = _of_list(X, ids)
+        steps, lengths = _of_list(X, whole, name)
     else:
         X = np.asarray(X)
         if X.ndim < 2 or X.dtype.kind not in "biuf":
             raise ValueError(
-                "X must be an array of numbers, (n, time) or (n, time, features), or a list of "
-                f"sequences. Got {X.dtype} of shape {X.shape} instead."
+                f"{name} must be an array of numbers, (n, time) or (n, time, features), or a list "
+                f"of sequences. Got {X.dtype} of shape {X.shape} instead."
             )
         lengths = np.full(len(X), X.shape[1])
-        steps = X.reshape(-1, *X.shape[2:])
-    whole = ids and steps.dtype.kind in "iu"
+        steps = X.reshape(X.shape[0] * X.shape[1], *X.shape[2:])
+    whole = whole and steps.dtype.kind in "iu"
     if not whole and steps.dtype.kind != "f":
         steps = steps.astype(np.float64)
-    return _without_padding(steps, lengths, whole, None)
+    return _without_padding(steps, lengths, ids and whole, None, name)
 
 
 def like(X: Any, rows: SequenceRows) -> np.ndarray:
@@ -95,9 +106,7 @@ def like(X: Any, rows: SequenceRows) -> np.ndarray:
         made = np.full(shape, np.nan, dtype=rows.dtype)
         made[np.arange(shape[1]) < rows.lengths[:, None]] = rows.steps
         return made
-    sequences = np.empty(len(rows), dtype=object)
-    sequences[:] = list(rows)
-    return sequences
+    return as_objects(rows)
 
 
 def _of_array(X: np.ndarray, ids: bool, padding_value: float | None) -> Given:
@@ -109,7 +118,8 @@ def _of_array(X: np.ndarray, ids: bool, padding_value: float | None) -> Given:
     if not X.size:
         return Given(X, shape)
     if not ids:
-        if X.dtype.kind not in "biuf" or is_memory_map(X) or not _may_be_padded(X, padding_value):
+        unread = is_memory_map(X) and padding_value is None
+        if unread or not _may_be_padded(X[:, -1:], padding_value):
             return Given(X.reshape(n, -1) if step else X, shape)
     elif X.dtype.kind not in "iuf":
         raise ValueError(f"Ids of tokens must be whole numbers. Got dtype {X.dtype} instead.")
@@ -120,15 +130,29 @@ def _of_array(X: np.ndarray, ids: bool, padding_value: float | None) -> Given:
     return Given(rows, (None, *step))
 
 
-def _may_be_padded(X: np.ndarray, padding_value: float | None) -> bool:
-    last = X[:, -1:]
+def _last_column(X: Any) -> np.ndarray:
+    """What a table or a list of rows ends with."""
+    if hasattr(X, "columns"):
+        return np.asarray(_safe_indexing(X, [-1], axis=1)) if len(X.columns) else np.empty(0)
+    values = np.asarray(X)
+    return values[:, -1:] if values.ndim > 1 and values.shape[1] else np.empty(0)
+
+
+def _may_be_padded(last: np.ndarray, padding_value: float | None) -> bool:
+    """Whether the last steps of sequences of one length say that some are filled up."""
+    if last.dtype.kind not in "biuf":
+        return False
     if padding_value is not None and (last == padding_value).any():
         return True
     return last.dtype.kind == "f" and bool(np.isnan(last).any())
 
 
 def _without_padding(
-    steps: np.ndarray, lengths: np.ndarray, ids: bool, padding_value: float | None
+    steps: np.ndarray,
+    lengths: np.ndarray,
+    ids: bool,
+    padding_value: float | None,
+    name: str = "X",
 ) -> SequenceRows:
     """Sequences without the padding at their ends, checked."""
     values = steps.reshape(len(steps), -1)
@@ -145,14 +169,14 @@ def _without_padding(
     np.maximum.at(kept, owner, where - (ends - lengths)[owner] + 1)
     if not kept.all():
         i = int(np.argmin(kept))
-        raise ValueError(f"Sequence {i} of X is empty, or contains NaN or padding alone.")
+        raise ValueError(f"Sequence {i} of {name} is empty, or contains NaN or padding alone.")
     rows = SequenceRows(steps, lengths)
     if (kept < lengths).any():
         places = np.arange(len(steps)) - np.repeat(ends - lengths, lengths)
         rows = SequenceRows(steps[places < np.repeat(kept, lengths)], kept)
     if ids:
         return SequenceRows(_as_ids(rows.steps), rows.lengths)
-    assert_all_finite(rows.steps, input_name="X")
+    assert_all_finite(rows.steps, input_name=name)
     return rows
 
 
@@ -191,31 +215,28 @@ def _with_shares(X: Any) -> Any:
     return X
 
 
-def _of_list(X: Any, ids: bool) -> tuple[np.ndarray, np.ndarray]:
+def _of_list(X: Any, whole: bool, name: str = "X") -> tuple[np.ndarray, np.ndarray]:
     """The steps of all sequences of a list, and how many each has."""
-    sequences = [_of_sequence(x, i, ids) for i, x in enumerate(X)]
+    sequences = [_of_sequence(x, i, whole, name) for i, x in enumerate(X)]
     shapes = {x.shape[1:] for x in sequences}
     if len(shapes) > 1:
-        raise ValueError(f"All steps of X must have one shape. Got {sorted(shapes)} instead.")
+        raise ValueError(f"All steps of {name} must have one shape. Got {sorted(shapes)} instead.")
     return np.concatenate(sequences), np.array([len(x) for x in sequences])
 
 
-def _of_sequence(x: Any, i: int, ids: bool) -> np.ndarray:
+def _of_sequence(x: Any, i: int, whole: bool, name: str) -> np.ndarray:
     """One sequence as an array of numbers."""
     if isinstance(x, str):
-        raise ValueError(
-            f"Sequence {i} of X is a text. Put a sknets.preprocessing.SequenceTokenizer before, "
-            'with vocabulary_size="auto" to read what it makes.'
-        )
+        raise ValueError(TEXT.format(f"Sequence {i} of {name}"))
     try:
         x = np.asarray(as_array(x))
     except ValueError as error:
-        raise ValueError(f"Sequence {i} of X is no array: {error}") from error
+        raise ValueError(f"Sequence {i} of {name} is no array: {error}") from error
     if x.dtype.kind not in "biuf" or not x.ndim:
         raise ValueError(
-            f"Sequence {i} of X must be an array of numbers, (time,) or (time, features). "
+            f"Sequence {i} of {name} must be an array of numbers, (time,) or (time, features). "
             f"Got {x!r} instead."
         )
-    if x.dtype.kind != "f" and not ids:
+    if x.dtype.kind != "f" and not whole:
         x = x.astype(np.float64)
     return x

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from sknets._data import as_objects
 from sknets._params import (
     Interval,
     InvalidParameterError,
@@ -53,7 +54,7 @@ class SequenceTokenizer(SequenceTransformer):
 
     Id 0 is for what fills up sequences, 1 for tokens that were not seen or are too rare; with
     ``boundaries=True`` 2 and 3 are for the start and the end of each text. The others go by
-    frequency. A text without a single token becomes one that is unknown.
+    frequency. Without boundaries a text that has no token becomes one that is unknown.
 
     See Also
     --------
@@ -135,7 +136,7 @@ class SequenceTokenizer(SequenceTransformer):
         check_parameters(self)
         self.tokenize("")  # raises for a wrong pattern
         counts = Counter(token for text in texts_of(X) for token in self.tokenize(text))
-        special = [PADDING, UNKNOWN, *([START, END] if self.boundaries else [])]
+        special = self._special
         frequent = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         found = [token for token, n in frequent if n >= self.min_count and token not in special]
         if self.vocabulary_size is not None:
@@ -164,10 +165,7 @@ class SequenceTokenizer(SequenceTransformer):
             An array of objects, each the ids of a text.
         """
         check_is_fitted(self)
-        ids = [self._ids(text) for text in texts_of(X)]
-        made = np.empty(len(ids), dtype=object)
-        made[:] = ids
-        return made
+        return as_objects(self._ids(text) for text in texts_of(X))
 
     def inverse_transform(self, X: Any) -> list[str]:
         """Texts of ids: words with spaces between them, or characters.
@@ -211,16 +209,30 @@ class SequenceTokenizer(SequenceTransformer):
                 f"Got {self.pattern!r} instead: {error}."
             ) from error
 
-    def _ids(self, text: str) -> np.ndarray:
-        unknown = self.vocabulary_[UNKNOWN]
-        ids = [self.vocabulary_.get(token, unknown) for token in self.tokenize(text)] or [unknown]
-        if self.boundaries:
-            ids = [self.vocabulary_[START], *ids, self.vocabulary_[END]]
-        return np.array(ids, dtype=np.int64)
+    @property
+    def _special(self) -> list[str]:
+        """The tokens that stand for something else."""
+        return [PADDING, UNKNOWN, *([START, END] if self.boundaries else [])]
 
-    def _text(self, ids: Iterable[int]) -> str:
+    def _ids(self, text: str) -> np.ndarray:
+        unknown, known = self.vocabulary_[UNKNOWN], self.vocabulary_
+        special = self._special  # which a text may spell
+        ids = [
+            unknown if token in special else known.get(token, unknown)
+            for token in self.tokenize(text)
+        ]
+        if self.boundaries:
+            ids = [known[START], *ids, known[END]]
+        return np.array(ids or [unknown], dtype=np.int64)
+
+    def _text(self, ids: Any) -> str:
         tokens: list[str] = []
-        for i in np.asarray(ids).tolist():
+        for i in _whole_numbers(ids):
+            if i >= len(self.tokens_):
+                raise ValueError(
+                    f"X holds the id {i}, but SequenceTokenizer knows tokens from 0 to "
+                    f"{len(self.tokens_) - 1}."
+                )
             token = PADDING if i < 0 else self.tokens_[i]
             if self.boundaries and token == END:
                 break
@@ -244,15 +256,51 @@ def tokenizer_of(tokens: list[str], level: str, lowercase: Any) -> SequenceToken
     return tokenizer
 
 
-def texts_of(X: Any) -> list[str]:
-    """The texts of an iterable of them."""
+def texts_of(X: Any, name: str = "X") -> list[str]:
+    """The texts of an iterable of them, or of a table's only column.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or if it holds something else.
+    """
     if isinstance(X, str):
-        raise ValueError("X must be an iterable of texts. Got a single text; put it into a list.")
-    texts = list(X.ravel() if isinstance(X, np.ndarray) else X)
+        raise ValueError(
+            f"{name} must be an iterable of texts. Got a single text; put it into a list."
+        )
+    if not np.iterable(X) or isinstance(X, Mapping):
+        raise ValueError(f"{name} must be an iterable of texts. Got {type(X).__name__} instead.")
+    texts = list(one_column(X))
+    if not texts:
+        raise ValueError(f"{name} holds no texts.")
     for i, text in enumerate(texts):
         if not isinstance(text, str):
-            raise ValueError(f"X must hold texts. Got {text!r} at place {i} instead.")
+            raise ValueError(f"{name} must hold texts. Got {text!r} at place {i} instead.")
     return texts
+
+
+def holds_texts(X: Any) -> bool:
+    """Whether texts are what a list, an array or a table holds."""
+    column = one_column(X)
+    return len(column) > 0 and isinstance(next(iter(column)), str)
+
+
+def one_column(X: Any) -> Any:
+    """The only column of a table, a table of several as an array, and all else as it is."""
+    if not hasattr(X, "columns") and getattr(X, "ndim", 1) != 2:
+        return X
+    values = np.asarray(X)
+    return values[:, 0] if values.shape[1] == 1 else values
+
+
+def _whole_numbers(ids: Any) -> list[int]:
+    """Ids as whole numbers, NaN as what fills up."""
+    values = np.asarray(ids)
+    if values.ndim == 1 and values.dtype.kind == "f":
+        values = np.where(np.isnan(values), -1, values)
+    if values.ndim != 1 or values.dtype.kind not in "iuf" or (values % 1).any():
+        raise ValueError(f"X must hold sequences of ids, whole numbers. Got {ids!r} instead.")
+    return values.astype(np.int64).tolist()
 
 
 @estimator
@@ -308,7 +356,7 @@ class SequencePadder(SequenceTransformer):
             The fitted transformer.
         """
         check_parameters(self)
-        self.max_length_ = self.max_length or int(as_sequences(X, ids=True).lengths.max())
+        self.max_length_ = self.max_length or int(as_sequences(X, whole=True).lengths.max())
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -317,7 +365,7 @@ class SequencePadder(SequenceTransformer):
         Parameters
         ----------
         X : sequence of array-like of shape (time,) or (time, n_features), or array of them
-            The sequences.
+            The sequences; NaN at their ends is left out.
 
         Returns
         -------
@@ -325,9 +373,13 @@ class SequencePadder(SequenceTransformer):
             The sequences side by side, each of `max_length_` steps.
         """
         check_is_fitted(self)
-        rows = as_sequences(X, ids=True)
+        rows = as_sequences(X, whole=True)
         whole = rows.steps.dtype.kind in "iu"
         filling = (-1 if whole else np.nan) if self.padding_value == "auto" else self.padding_value
+        if whole and filling != int(filling):
+            raise ValueError(
+                f"padding_value={filling!r} cannot stand among whole numbers, which X holds."
+            )
         shape = (len(rows), self.max_length_, *rows.steps.shape[1:])
         made = np.full(shape, filling, dtype=rows.steps.dtype)
         for row, sequence in zip(made, rows, strict=True):
@@ -397,7 +449,7 @@ class SequenceScaler(SequenceTransformer):
             The sequences as an array where X is one, else as an array of objects.
         """
         check_is_fitted(self)
-        return self._changed(X, lambda steps: (steps - self.mean_) / self.scale_)
+        return self._changed(X, lambda steps, mean, scale: (steps - mean) / scale)
 
     def inverse_transform(self, X: Any) -> Any:
         """Undo `transform`.
@@ -413,7 +465,7 @@ class SequenceScaler(SequenceTransformer):
             The sequences as an array where X is one, else as an array of objects.
         """
         check_is_fitted(self)
-        return self._changed(X, lambda steps: steps * self.scale_ + self.mean_)
+        return self._changed(X, lambda steps, mean, scale: steps * scale + mean)
 
     def _changed(self, X: Any, function: Any) -> Any:
         rows = as_sequences(X)
@@ -423,5 +475,6 @@ class SequenceScaler(SequenceTransformer):
                 f"The steps of X have {steps.shape[1]} features, but SequenceScaler is expecting "
                 f"{len(self.mean_)} as input."
             )
-        made = function(steps).reshape(rows.steps.shape)
+        made = function(steps, *(a.astype(steps.dtype) for a in (self.mean_, self.scale_)))
+        made = made.reshape(rows.steps.shape)
         return like(X, SequenceRows(made, rows.lengths))

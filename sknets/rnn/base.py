@@ -12,7 +12,9 @@ import numpy as np
 from sknets._measure import Layer, Work, layers_seeing
 from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
 from sknets._random import Stream, generator
+from sknets._training.trainer import Seen
 from sknets.base import NetworkEstimator, clipping_norm
+from sknets.base.training_set import Call
 from sknets.layers import INITIALIZERS
 from sknets.rnn.cells import CELLS, PLAIN, cell_class
 from sknets.rnn.network import (
@@ -102,6 +104,13 @@ class RecurrentEstimator(NetworkEstimator):
             )
         self._check_stochastic("dropout", "input_dropout")
 
+    def _check_lasting(self) -> None:
+        super()._check_lasting()
+        names = ("cell", "activation", "reset_after")
+        now, then = ([of[name] for name in names] for of in (vars(self), self._shape))
+        if cell_class(*now) is not cell_class(*then) and self.cell == self._shape["cell"]:
+            self._refuse("activation" if self.cell == "rnn" else "reset_after")
+
     def _hidden_layer_sizes(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
         return tuple(sizes if np.iterable(sizes) else [sizes])
@@ -155,7 +164,7 @@ class TextEstimator(TokenEstimator):
     level: str = param("word", OneOf("character", "word"), "What a token of texts is.")
     lowercase: bool = param(False, "boolean", "Whether texts are made lower case.")
 
-    _shape_parameters: ClassVar[tuple[str, ...]] = ("level", "lowercase")
+    _lasting_parameters: ClassVar[tuple[str, ...]] = ("level", "lowercase")
 
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
@@ -166,6 +175,10 @@ class TextEstimator(TokenEstimator):
                     f"A {type(self).__name__} takes all texts, and writes with one network: it "
                     f"knows no {name}={getattr(self, name)!r}."
                 )
+
+    def _seen(self, call: Call, held_out: Any) -> Seen:
+        """All that was given: what is held out are pieces of it, not whole samples."""
+        return call.seen(None)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

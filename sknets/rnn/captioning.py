@@ -98,11 +98,8 @@ class ImageCaptioner(Writer):
     _fitted_attributes: ClassVar[dict[str, str]] = {
         "image_shape_": "tuple of int: (channels, height, width) of an image.",
     }
-    _shape_parameters: ClassVar[tuple[str, ...]] = (
-        "architecture",
-        "channels",
-        "inject",
-    )
+    _shape_parameters: ClassVar[tuple[str, ...]] = ("architecture", "inject")
+    _lasting_parameters: ClassVar[tuple[str, ...]] = ("channels",)
 
     def fit(self, X: Any, y: Any = None) -> Any:
         """Learn to write the captions of images.
@@ -166,7 +163,7 @@ class ImageCaptioner(Writer):
         several = references(y)
         texts = [text for each in several for text in each]
         if reset:
-            self.target_tokens_ = self._learnt_tokens(texts)
+            self.target_tokens_ = self._learnt_tokens(texts, "y")
         images = self._sources(X, reset)
         check_consistent_length(images, several)
         rows = np.repeat(np.arange(len(several)), [len(each) for each in several])

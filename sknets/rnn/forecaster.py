@@ -10,9 +10,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
+from skorch.dataset import Dataset as SkorchDataset
 
 from sknets._data import as_array
 from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
+from sknets._training.trainer import Seen
 from sknets.base import REGRESSION_LOSSES, NetworkRegressor
 from sknets.base.training_set import Call
 from sknets.rnn.base import ManyToOne
@@ -103,12 +105,8 @@ class RNNForecaster(ManyToOne, NetworkRegressor):
         "_known_mean": np.ndarray,
         "_known_scale": np.ndarray,
     }
-    _decoding_parameters: ClassVar[tuple[str, ...]] = (
-        "window",
-        "strategy",
-        "horizon",
-        "difference",
-    )
+    _decoding_parameters: ClassVar[tuple[str, ...]] = ("window",)
+    _lasting_parameters: ClassVar[tuple[str, ...]] = ("strategy", "horizon", "difference")
 
     # Windows have no weights or difficulties of their own.
     def fit(self, X: Any, y: Any = None) -> Any:  # type: ignore[override]
@@ -277,6 +275,10 @@ class RNNForecaster(ManyToOne, NetworkRegressor):
         if n is not None:
             check_consistent_length(known, np.empty(n))
         return known
+
+    def _seen(self, call: Call, held_out: Any) -> Seen:
+        """The series, of which windows are held out."""
+        return Seen(call.X, call.y, SkorchDataset(call.y if call.X is None else call.X, call.y))
 
     def _split(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """The last windows are held out."""

@@ -1,7 +1,8 @@
 """All steps of a GRU on a processor, with a gradient that is derived by hand.
 
 torch composes its own of some twenty operations a step on the way back. Here what does not depend
-on the step after is computed for many steps at once, so that three operations a step remain.
+on the step after is computed for many steps at once, so that three operations a step remain. Like
+torch's own, it cannot be differentiated twice, nor transformed by `torch.func`.
 """
 
 from __future__ import annotations
@@ -50,12 +51,12 @@ class GRUSteps(Function):
     @once_differentiable
     def backward(ctx: Any, d_outputs: Tensor) -> tuple[Tensor | None, ...]:
         flat, w_ih, w_hh, gates, inner, states = ctx.saved_tensors
-        (time, n, n_units), first = inner.shape, 0
+        time, n, n_units = inner.shape
         d_gates = gates.new_empty(time, n, 3, n_units)  # of W x + b + U h + c, but of n of U h + c
         d_new = gates.new_empty(time, n, n_units)  # of n, of W x + b
         above = d_outputs.transpose(0, 1)
         d_h = above[-1]
-        block = max(1, CACHED // (n * n_units))
+        block = max(1, CACHED // max(1, n * n_units))
         for end in range(time, 0, -block):
             first = max(0, end - block)
             now = slice(first, end)

@@ -168,8 +168,9 @@ class LanguageModel(TextEstimator):
     level: str = param("character", OneOf("character", "word"), "What a token is.", kw_only=False)
     vocabulary_size: Any = param(
         None,
-        [None, Interval(Integral, 3, None, closed="left")],
-        "The most tokens to know; the rest is unknown. None: all that are seen.",
+        [None, Interval(Integral, 5, None, closed="left")],
+        "The most tokens to know, four that stand for something else included; the rest is "
+        "unknown. None: all that are seen.",
     )
     min_count: int = param(
         1,
@@ -198,7 +199,7 @@ class LanguageModel(TextEstimator):
         "tokenizer_": "SequenceTokenizer: How texts become ids.",
         "tokens_": "list of str: The tokens, in the order of predict_proba's columns.",
     }
-    _shape_parameters: ClassVar[tuple[str, ...]] = ("tie_weights",)
+    _lasting_parameters: ClassVar[tuple[str, ...]] = ("tie_weights",)
     _decoding_parameters: ClassVar[tuple[str, ...]] = ("window",)
 
     @property
@@ -284,11 +285,14 @@ class LanguageModel(TextEstimator):
 
     def _batches(self, data: TrainingSet) -> WindowData:
         self._input_dtype = "float32"
-        ids = torch.from_numpy(np.append(data.X, data.target[-1:]))
+        ids = _tokens(data)
         n_parts = SIDE_BY_SIDE if self.batch_size == "auto" else self.batch_size
         n_parts = int(min(n_parts, max(1, len(data.X) // self.window)))
         dtype = compute_dtype(self.precision, np.dtype(np.float32), False)
         return WindowData(ids, n_parts, self.window, dtype, resolve_device(self.device))
+
+    def _as_one_batch(self, data: TrainingSet, dtype: torch.dtype) -> WindowData:
+        return WindowData(_tokens(data), 1, len(data.X), dtype, torch.device("cpu"))
 
     # -- the network
 
@@ -314,8 +318,7 @@ class LanguageModel(TextEstimator):
         return layers_seeing(self.module_, ids, (self._shape["window"],))
 
     def _measure(self, valid: TrainingSet, loss: Loss) -> dict[str, float]:
-        stream = np.append(valid.X, valid.target[-1:])
-        (found,) = self._log_probabilities([stream])
+        (found,) = self._log_probabilities([_tokens(valid).numpy()])
         return {"valid_loss": -found.mean(), "valid_score": found.mean()}
 
     # -- what is known of texts
@@ -381,6 +384,8 @@ class LanguageModel(TextEstimator):
             Comparable between models of characters and of words.
         """
         texts = [X] if isinstance(X, str) else texts_of(X)
+        if not any(texts):
+            raise ValueError("X must hold a text that is not empty.")
         nats = -self.score_samples(texts).sum()
         return float(nats / math.log(2) / sum(map(len, texts)))
 
@@ -409,6 +414,7 @@ class LanguageModel(TextEstimator):
         self,
         n_samples: int = 1,
         *,
+        y: None = None,
         prompt: str = "",
         max_length: int = 200,
         temperature: float = 1.0,
@@ -421,6 +427,8 @@ class LanguageModel(TextEstimator):
         ----------
         n_samples : int, default=1
             How many texts.
+        y : None
+            Ignored.
         prompt : str, default=""
             What they begin with.
         max_length : int, default=200
@@ -436,8 +444,8 @@ class LanguageModel(TextEstimator):
         Returns
         -------
         texts : list of str
-            The prompt and what comes after it. What is no token that was learnt, such as the mark
-            of the unknown, is never drawn.
+            The prompt as it was given, and what comes after it. What is no token that was learnt,
+            such as the mark of the unknown, is never drawn.
         """
         check_is_fitted(self)
         values = {"n_samples": n_samples, "max_length": max_length, "temperature": temperature}
@@ -446,9 +454,9 @@ class LanguageModel(TextEstimator):
         (begun,) = self._begun(texts_of([prompt]))
         draws = generator(draw_seed(random_state), Stream.SAMPLE)
         end = self.tokens_.index(END)
-        ids = [begun[None].repeat(n_samples, 1)]
+        ids = []
         with torch.inference_mode():
-            raw, states = self._read(ids[0])
+            raw, states = self._read(begun[None].repeat(n_samples, 1))
             over = torch.zeros(n_samples, dtype=torch.bool)
             for _ in range(max_length):
                 drawn = self._drawn(raw[:, -1].cpu().double(), temperature, top_k, draws)
@@ -458,8 +466,9 @@ class LanguageModel(TextEstimator):
                 if over.all():
                     break
                 raw, states = self._read(drawn[:, None], states)
-        texts = torch.cat(ids, 1)[:, 1:].numpy()
-        return self.tokenizer_.inverse_transform(texts)
+        texts = self.tokenizer_.inverse_transform(torch.cat(ids, 1).numpy())
+        between = " " if prompt and self._shape["level"] == "word" else ""
+        return [prompt + between * bool(text) + text for text in texts]
 
     def _drawn(
         self, scores: Tensor, temperature: float, top_k: int | None, draws: torch.Generator
@@ -472,18 +481,15 @@ class LanguageModel(TextEstimator):
         if top_k is not None:
             least = scores.topk(min(top_k, scores.shape[1]), 1).values[:, -1:]
             scores = scores.masked_fill(scores < least, -torch.inf)
-        p = (scores / temperature).softmax(1)
+        p = ((scores - scores.amax(1, keepdim=True)) / temperature).softmax(1)
         return torch.multinomial(p, 1, generator=draws)[:, 0]
 
     def _begun(self, texts: Sequence[str]) -> list[Tensor]:
         """The ids of beginnings of texts, after the mark of the end of another."""
         tokenizer = self.tokenizer_
         end = tokenizer.vocabulary_[END]
-        ids: list[Any] = [
-            found[:-1] if text else []
-            for text, found in zip(texts, _with_end(tokenizer, texts), strict=True)
-        ]
-        return [torch.tensor([end, *each], dtype=torch.int64) for each in ids]
+        ids = _with_end(tokenizer, texts)
+        return [torch.tensor([end, *each[:-1]], dtype=torch.int64) for each in ids]
 
     def _read(self, ids: Tensor, states: Any = None) -> tuple[Tensor, Any]:
         device = next(self.module_.parameters()).device
@@ -532,6 +538,11 @@ SAMPLING = {
     "max_length": [Interval(Integral, 1, None, closed="left")],
     "temperature": [Interval(Real, 0, None, closed="left")],
 }
+
+
+def _tokens(data: TrainingSet) -> Tensor:
+    """The ids of a text: each token, and at the end the last target."""
+    return torch.from_numpy(np.append(data.X, data.target[-1:]))
 
 
 def _with_end(tokenizer: SequenceTokenizer, texts: Sequence[str]) -> list[np.ndarray]:

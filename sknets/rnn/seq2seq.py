@@ -18,11 +18,12 @@ from sknets._params import OneOf, estimator, param
 from sknets._sequences import Sequences
 from sknets.base.training_set import Call
 from sknets.preprocessing.ragged import as_sequences
+from sknets.preprocessing.sequences import holds_texts
 from sknets.rnn.attention import Memory
 from sknets.rnn.base import TYPICAL_TIME
 from sknets.rnn.decoder import ATTENTIONS, Source
 from sknets.rnn.network import Reader, Recurrent, Steps, Tokens, as_dtype
-from sknets.rnn.writer import Writer, WritingNetwork, holds_texts
+from sknets.rnn.writer import Writer, WritingNetwork
 
 
 class SequenceEncoder(nn.Module):
@@ -101,11 +102,8 @@ class Seq2Seq(Writer):
         "source_shape_": "tuple: Of a step of the sources, or of a vector; () of ids.",
     }
     _fit_state: ClassVar[dict[str, type]] = {"_source_size": int}
-    _shape_parameters: ClassVar[tuple[str, ...]] = (
-        "source",
-        "bidirectional",
-        "attention",
-    )
+    _shape_parameters: ClassVar[tuple[str, ...]] = ("bidirectional", "attention")
+    _lasting_parameters: ClassVar[tuple[str, ...]] = ("source",)
 
     def fit(self, X: Any, y: Any = None) -> Any:
         """Learn to write the targets of sources.
@@ -136,7 +134,7 @@ class Seq2Seq(Writer):
         source = self.source if reset else self._shape["source"]
         if reset:
             texts = source == "tokens" and holds_texts(X)
-            self.source_tokens_: list[str] | None = self._learnt_tokens(X) if texts else None
+            self.source_tokens_: list[str] | None = self._learnt_tokens(X, "X") if texts else None
         if source == "vector":
             rows = check_array(as_array(X), dtype=(np.float64, np.float32), input_name="X")
             shape, size = rows.shape[1:], rows.shape[1]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch.utils.data import Dataset
 
-from sknets._data import DatasetRows, as_array, targets_of
+from sknets._data import DatasetRows, as_array, as_objects, targets_of
 from sknets._params import estimator
 from sknets._sequences import SequenceRows
 from sknets.base import NetworkClassifier, NetworkEstimator
@@ -96,7 +96,7 @@ class RNNTagger(RecurrentNetwork, NetworkClassifier):
         y = targets_of(X, y)
         rows, shape = self._given(X, vars(self))
         assert shape is not None
-        labels = label_rows(y, rows.lengths, type(self).__name__)
+        labels = label_rows(y, rows.lengths, _width(X), type(self).__name__)
         if reset:
             self._learn_shape(rows, shape)
         self._check_steps(rows)
@@ -206,8 +206,10 @@ class RNNTagger(RecurrentNetwork, NetworkClassifier):
         """
         given = self._read(X)
         lengths = given.rows.lengths
-        labels = label_rows(y, lengths, type(self).__name__).steps
-        weight = None if sample_weight is None else np.repeat(sample_weight, lengths)
+        labels = label_rows(y, lengths, _width(X), type(self).__name__).steps
+        weight = None
+        if sample_weight is not None:
+            weight = np.repeat(_check_sample_weight(sample_weight, lengths), lengths)
         return accuracy_score(labels, super().predict(given), sample_weight=weight)
 
     def _read(self, X: Any) -> Given:
@@ -221,27 +223,25 @@ class RNNTagger(RecurrentNetwork, NetworkClassifier):
         lengths, time = rows.lengths, shape[0]
         if time is not None:
             return values.reshape(len(lengths), time, *values.shape[1:])
-        made = np.empty(len(lengths), dtype=object)
-        made[:] = list(SequenceRows(values, lengths))
-        return made
+        return as_objects(SequenceRows(values, lengths))
 
 
-def label_rows(y: Any, lengths: np.ndarray, owner: str) -> SequenceRows:
+def label_rows(y: Any, lengths: np.ndarray, width: int, owner: str) -> SequenceRows:
     """The labels of all steps, checked against the lengths of the sequences.
 
-    What an array holds beyond the end of a sequence is left out.
+    What an array holds beyond the end of a sequence is left out, where it has the `width` of X.
     """
     if y is None:
         raise ValueError(f"{owner} requires y to be passed, but the target y is None.")
-    y = as_array(y)
+    y = np.asarray(y) if hasattr(y, "columns") else as_array(y)
     if len(y) != len(lengths):
         raise ValueError(
             f"Found input variables with inconsistent numbers of samples: {[len(lengths), len(y)]}"
         )
-    is_array = hasattr(y, "dtype") and y.dtype != np.dtype(object)
+    filled = _width(y) in (width, lengths.max())
     each = [np.asarray(labels) for labels in y]
     for i, (labels, n) in enumerate(zip(each, lengths, strict=True)):
-        if not labels.ndim or (len(labels) < n if is_array else len(labels) != n):
+        if not labels.ndim or (len(labels) < n if filled else len(labels) != n):
             raise ValueError(
                 f"{owner} needs a label for each step: sequence {i} of X has {n} steps, "
                 f"and y has labels of shape {labels.shape} for it."
@@ -249,3 +249,9 @@ def label_rows(y: Any, lengths: np.ndarray, owner: str) -> SequenceRows:
     return SequenceRows(
         np.concatenate([a[:n] for a, n in zip(each, lengths, strict=True)]), lengths
     )
+
+
+def _width(X: Any) -> int:
+    """How many steps an array has for each sequence, those that fill up included; else -1."""
+    shape: tuple[int, ...] = np.shape(X) if hasattr(X, "shape") else ()
+    return shape[1] if len(shape) > 1 else -1

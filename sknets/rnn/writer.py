@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from sklearn.utils import check_consistent_length
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import Tensor, nn
 
-from sknets._data import Batch
+from sknets._data import Batch, as_objects
 from sknets._device import compute_dtype, resolve_device
 from sknets._measure import Layer, Work, layers_seeing
 from sknets._optional import require
-from sknets._params import Interval, InvalidParameterError, estimator, param
+from sknets._params import Interval, InvalidParameterError, check_values, estimator, param
 from sknets._sequences import SequenceRows, Sequences, SequenceTensor, by_length
 from sknets._training.losses import Loss, SoftmaxLogLoss
 from sknets._training.parameters import FlatParameters
@@ -30,6 +30,8 @@ from sknets.preprocessing.sequences import (
     START,
     UNKNOWN,
     SequenceTokenizer,
+    holds_texts,
+    one_column,
     texts_of,
     tokenizer_of,
 )
@@ -195,9 +197,7 @@ class Writer(TextEstimator):
         if self.target_tokens_ is not None:
             tokenizer = self._tokenizer(self.target_tokens_)
             return tokenizer.inverse_transform(ids)
-        made = np.empty(len(ids), dtype=object)
-        made[:] = [each - len(SPECIAL) for each in ids]
-        return made
+        return as_objects(each - len(SPECIAL) for each in ids)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Share of the sources whose target is written without a fault.
@@ -217,7 +217,8 @@ class Writer(TextEstimator):
             Texts are compared by their tokens.
         """
         right = [np.array_equal(a, b) for a, b in self._both(X, y)]
-        return float(np.average(right, weights=sample_weight))
+        weight = _check_sample_weight(sample_weight, np.empty(len(right)))
+        return float(np.average(right, weights=weight))
 
     def token_accuracy(self, X: Any, y: Any) -> float:
         """Share of the tokens that are right at their places.
@@ -243,6 +244,7 @@ class Writer(TextEstimator):
 
         The geometric mean of the precisions of runs of 1 to `n` tokens over all targets, with a
         penalty for brevity (Papineni et al., 2002), by sacrebleu, of tokens as they are learnt.
+        Where no text that is written has `n` tokens, of runs up to the longest.
 
         Parameters
         ----------
@@ -265,7 +267,7 @@ class Writer(TextEstimator):
         ValueError
             If the targets are no texts.
         """
-        if not isinstance(n, int) or n < 1:
+        if not isinstance(n, Integral) or n < 1:
             raise InvalidParameterError(f"n must be a whole number > 0. Got {n!r} instead.")
         check_is_fitted(self)
         if self.target_tokens_ is None:
@@ -277,11 +279,14 @@ class Writer(TextEstimator):
         check_consistent_length(written, several)
         most = max(map(len, several))
         columns = [[each[i] if i < len(each) else None for each in several] for i in range(most)]
-        # In tokens on purpose, of which `force` spares the warning.
         metric = sacrebleu.BLEU(
-            tokenize="none", max_ngram_order=n, smooth_method="none", force=True
+            tokenize="none",
+            max_ngram_order=int(n),
+            smooth_method="none",
+            effective_order=True,  # of texts that are all shorter
+            force=True,  # spares a warning that these are tokens
         )
-        return metric.corpus_score(written, columns).score / 100
+        return min(1.0, metric.corpus_score(written, columns).score / 100)
 
     # -- targets in
 
@@ -303,18 +308,19 @@ class Writer(TextEstimator):
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but y is None.")
+        X, y = (list(each) if isinstance(each, Iterator) else each for each in (X, y))
         if reset:
             self.target_tokens_: list[str] | None = None
             if holds_texts(y):
-                self.target_tokens_ = self._learnt_tokens(y)
+                self.target_tokens_ = self._learnt_tokens(y, "y")
         sources, targets = self._sources(X, reset), self._targets(y, reset)
         check_consistent_length(sources, targets)
         return sources, targets
 
-    def _learnt_tokens(self, texts: Any) -> list[str]:
+    def _learnt_tokens(self, texts: Any, name: str) -> list[str]:
         names = ("level", "lowercase", "vocabulary_size")
         settings: dict[str, Any] = {name: getattr(self, name) for name in names}
-        return SequenceTokenizer(**settings, boundaries=True).fit(texts_of(texts)).tokens_
+        return SequenceTokenizer(**settings, boundaries=True).fit(texts_of(texts, name)).tokens_
 
     def _tokenizer(self, tokens: list[str], reset: bool = False) -> SequenceTokenizer:
         of = vars(self) if reset else self._shape
@@ -323,9 +329,10 @@ class Writer(TextEstimator):
     def _targets(self, y: Any, reset: bool) -> SequenceRows:
         """The targets from their starts to their ends."""
         if self.target_tokens_ is not None:
-            rows = as_sequences(self._tokenizer(self.target_tokens_, reset).transform(y), ids=True)
+            tokenizer = self._tokenizer(self.target_tokens_, reset)
+            rows = as_sequences(tokenizer.transform(texts_of(y, "y")), ids=True)
         else:
-            given = as_sequences(y, ids=True)
+            given = as_sequences(y, ids=True, name="y")
             if given.steps.dtype.kind not in "iu" or given.steps.ndim > 1:
                 raise ValueError("y must hold texts, or sequences of ids of tokens.")
             start, end = SPECIAL.index(START), SPECIAL.index(END)
@@ -350,6 +357,9 @@ class Writer(TextEstimator):
         return _pair_data(
             data, self._batch_size(len(data.target)), dtype, resolve_device(self.device)
         )
+
+    def _as_one_batch(self, data: TrainingSet, dtype: torch.dtype) -> PairData:
+        return _pair_data(data, len(data.target), dtype, torch.device("cpu"))
 
     # -- the network
 
@@ -403,7 +413,10 @@ class Writer(TextEstimator):
     def _written(self, X: Any) -> list[np.ndarray]:
         """The ids that are written for each source, without start and end."""
         check_is_fitted(self)
-        rows = self._sources(X, reset=False)
+        names = ("beam_size", "max_length", "length_penalty")  # which may be set after fit
+        given: dict[str, Any] = {name: getattr(self, name) for name in names}
+        check_values(type(self).__name__, self._parameter_constraints, given)
+        rows = self._sources(list(X) if isinstance(X, Iterator) else X, reset=False)
         lengths = getattr(rows, "lengths", np.zeros(len(rows)))
         order = np.argsort(lengths, kind="stable")
         parameter = next(self.module_.parameters())
@@ -442,17 +455,13 @@ class Writer(TextEstimator):
 
 def references(y: Any) -> list[list[str]]:
     """The texts for each source, of one or of several."""
-    each = [[given] if isinstance(given, str) else given for given in y]
+    given = [] if isinstance(y, (str, Mapping)) or not np.iterable(y) else list(one_column(y))
+    each = [[texts] if isinstance(texts, str) else texts for texts in given]
     if not each or not all(
-        isinstance(texts, (list, tuple)) and holds_texts(texts) for texts in each
+        isinstance(texts, (list, tuple, np.ndarray)) and holds_texts(texts) for texts in each
     ):
         raise ValueError("y must hold texts, one or several of each image or other source.")
     return [list(texts) for texts in each]
-
-
-def holds_texts(X: Any) -> bool:
-    """Whether an iterable is one of texts."""
-    return len(X) > 0 and isinstance(next(iter(X)), str)
 
 
 def _pair_data(

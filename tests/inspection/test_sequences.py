@@ -83,8 +83,8 @@ def test_displays_draw_where_they_are_told(language):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (dict(text=""), "a text that is not empty"),
-        (dict(text=["to"]), "a text that is not empty"),
+        (dict(text=""), "The text has no character"),
+        (dict(text=["to"]), "a fitted LanguageModel and a text"),
         (dict(unit=7), "'unit' parameter of TextDisplay must be a number from 0 to 6. Got 7"),
         (dict(unit=0, layer=2), "'layer' parameter of TextDisplay must be a number from -2 to 1"),
         (dict(line_length=0), "'line_length' parameter of TextDisplay.plot must be an int"),

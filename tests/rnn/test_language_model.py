@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
@@ -73,6 +74,48 @@ def test_the_probability_of_a_text_is_the_product_of_its_tokens(learnt):
     assert_allclose(p.sum(1), 1, rtol=1e-5)
     tokens = [ids[c] for c in text] + [ids["<end>"]]
     assert_allclose(np.log(p[np.arange(9), tokens]).sum(), learnt.score_samples([text]), rtol=1e-4)
+
+
+def test_an_empty_text_is_its_end_alone(learnt, words):
+    for model, empty in ((learnt, ""), (words, ""), (words, "  ")):
+        end = model.tokens_.index("<end>")
+        expected = np.log(model.predict_proba([empty])[0, end])
+        assert_allclose(model.score_samples([empty]), [expected], rtol=1e-5)
+    texts = ["abc", "", "abd", ""] * 30
+    model = LanguageModel(**SMALL, max_iter=20).fit(texts)
+    p = dict(zip(model.tokens_, model.predict_proba([""])[0], strict=True))
+    assert p["<unk>"] < 0.01
+    assert p["<end>"] > 0.1
+
+
+def test_a_table_of_one_column_holds_texts(words):
+    table = pd.DataFrame({"text": LINES})
+    again = LanguageModel(**words.get_params()).fit(table)
+    assert again.tokens_ == words.tokens_
+    assert_array_equal(again.score_samples(table), words.score_samples(LINES))
+
+
+def test_what_a_prompt_says_is_not_changed(words):
+    made = words.sample(prompt="A  zebra is", max_length=3, random_state=0)
+    assert made[0].startswith("A  zebra is ")
+    assert words.sample(prompt="x", max_length=1, temperature=0, random_state=0)[0][:1] == "x"
+    tiny = words.sample(3, temperature=1e-310, max_length=3, random_state=0)
+    assert tiny == words.sample(3, temperature=0, max_length=3, random_state=0)
+
+
+@pytest.mark.parametrize(
+    "changed", [dict(level="character"), dict(lowercase=True), dict(tie_weights=True)]
+)
+def test_what_weights_mean_cannot_change(changed):
+    settings = SMALL | dict(hidden_layer_sizes=(8,), embedding_dim=8, max_iter=1)
+    model = LanguageModel("word", **settings, warm_start=True).fit(LINES)
+    before = model.score(LINES)
+    model.set_params(**changed)
+    (name,) = changed
+    for train in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=f"The '{name}' parameter of .* cannot change"):
+            train(LINES)
+    assert model.score(LINES) == before
 
 
 def test_scores_do_not_depend_on_what_is_scored_with_them(learnt):
@@ -170,12 +213,16 @@ def test_fitted_models_are_pickled(learnt):
     ("X", "settings", "message"),
     [
         ("", {}, "X must hold a text that is not empty"),
-        ([], {}, "X must hold a text that is not empty"),
+        ([], {}, "X holds no texts"),
+        (["", ""], {}, "X must hold a text that is not empty"),
+        (None, {}, "X must be an iterable of texts. Got NoneType"),
+        ({"a": "b"}, {}, "X must be an iterable of texts. Got dict"),
+        (pd.DataFrame({"a": LINES, "b": LINES}), {}, "X must hold texts. Got array"),
         ([1, 2], {}, "X must hold texts. Got 1 at place 0"),
         (TEXT, {"solver": "lbfgs"}, "needs a stochastic solver"),
         (TEXT, {"curriculum": "linear"}, "knows no curriculum"),
         (TEXT, {"level": "letter"}, "'level' parameter of LanguageModel"),
-        (TEXT, {"vocabulary_size": 4}, "'vocabulary_size' parameter of SequenceTokenizer"),
+        (TEXT, {"vocabulary_size": 4}, "'vocabulary_size' parameter of LanguageModel"),
     ],
 )
 def test_wrong_input_is_one_clear_error(X, settings, message):

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -62,6 +63,16 @@ def test_what_fills_up_has_no_label():
         assert_allclose(a, b, atol=1e-12)
 
 
+def test_a_table_of_labels_is_an_array_of_them():
+    expected = tagger(max_iter=1).fit(SERIES, SIGNS)
+    table = pd.DataFrame(SIGNS)
+    found = tagger(max_iter=1).fit(SERIES, table)
+    assert_array_equal(found.predict_proba(SERIES), expected.predict_proba(SERIES))
+    assert found.score(SERIES, table) == expected.score(SERIES, SIGNS)
+    with pytest.raises(ValueError, match=r"sample_weight.shape == "):
+        found.score(SERIES, table, sample_weight=np.ones(3))
+
+
 def test_several_labels_a_step_may_hold():
     both = np.stack([SIGNS, 1 - SIGNS], axis=-1)
     clf = tagger().fit(SERIES, both)
@@ -100,6 +111,7 @@ def test_fitted_taggers_are_pickled():
     [
         (SERIES, SIGNS[:, 0], r"label for each step: sequence 0 of X has 7 steps, .* shape \(\)"),
         (RAGGED, [y[:-1] for y in LABELS], "needs a label for each step"),
+        (SERIES, np.hstack([SIGNS, SIGNS]), r"7 steps, and y has labels of shape \(14,\)"),
         (SERIES, None, "requires y to be passed"),
         (SERIES, SIGNS[:5], r"inconsistent numbers of samples: \[60, 5\]"),
         (np.where(SERIES > 1, np.inf, SERIES), SIGNS, "Input X contains infinity"),

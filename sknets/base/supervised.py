@@ -54,7 +54,7 @@ class SupervisedNetwork(NetworkEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features) or torch Dataset
-            The input data.
+            The input data, or what else the class takes, such as images or sequences.
         y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_targets)
             The targets: classes, or real numbers. None takes them from the items of a Dataset.
             Multilabel classes may be in a sparse matrix, and are then predicted in one.
@@ -118,7 +118,7 @@ class SupervisedNetwork(NetworkEstimator):
         return (ConvertedRows(X) if converted else X), y
 
 
-def _is_stochastic(self: NetworkEstimator) -> bool:
+def is_stochastic(self: NetworkEstimator) -> bool:
     if self._full_batch:
         raise AttributeError(
             "partial_fit is only available for stochastic optimizers. "
@@ -280,7 +280,7 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
+            The input data, or what else the class takes, such as images or sequences.
 
         Returns
         -------
@@ -299,7 +299,7 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
+            The input data, or what else the class takes, such as images or sequences.
 
         Returns
         -------
@@ -317,7 +317,7 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
+            The input data, or what else the class takes, such as images or sequences.
 
         Returns
         -------
@@ -336,7 +336,7 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
+            The input data, or what else the class takes, such as images or sequences.
 
         Returns
         -------
@@ -353,7 +353,7 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
                 raw = self._array(self._forward(X, self.module_), X)
         return self._targets.scores(raw)
 
-    @available_if(_is_stochastic)
+    @available_if(is_stochastic)
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
     ) -> NetworkClassifier:
@@ -365,7 +365,7 @@ class NetworkClassifier(ClassifierMixin, SupervisedNetwork):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
+            The input data, or what else the class takes, such as images or sequences.
         y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_targets)
             The classes.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -445,7 +445,7 @@ class NetworkRegressor(RegressorMixin, SupervisedNetwork):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
+            The input data, or what else the class takes, such as images or sequences.
 
         Returns
         -------
@@ -455,7 +455,7 @@ class NetworkRegressor(RegressorMixin, SupervisedNetwork):
         outputs = self._outputs(self._validated_rows(X))
         return outputs.ravel() if self.n_outputs_ == 1 else outputs
 
-    @available_if(_is_stochastic)
+    @available_if(is_stochastic)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> NetworkRegressor:
         """Train for one more epoch on the given data.
 
@@ -465,7 +465,7 @@ class NetworkRegressor(RegressorMixin, SupervisedNetwork):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
+            The input data, or what else the class takes, such as images or sequences.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             The targets.
         sample_weight : array-like of shape (n_samples,), default=None

@@ -42,7 +42,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
+            The input data, or what else the class takes, such as images or sequences.
 
         Returns
         -------
@@ -59,7 +59,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
+            The input data, or what else the class takes, such as images or sequences.
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             The targets.
         **fit_params : dict

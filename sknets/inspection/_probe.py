@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sknets._data import as_array
 from sknets._params import InvalidParameterError
+from sknets._sequences import SequenceRows
 from sknets._targets import Binary, Multiclass
 from sknets.base.training_set import input_tensor
 from sknets.inspection._fitted import having
@@ -42,8 +43,13 @@ class Probe(NamedTuple):
         fitted = having("module_", estimator, owner)
         if isinstance(getattr(estimator, "best_estimator_", estimator), Pipeline):
             X = getattr(estimator, "best_estimator_", estimator)[:-1].transform(X)
-        X = np.asarray(as_array(X))
         rows = fitted._validated_rows(X)
+        if isinstance(rows, SequenceRows):
+            raise ValueError(
+                f"{owner} takes sequences that are all of one length, an array like that of the "
+                "fit. Got others."
+            )
+        X = np.asarray(as_array(X))
         first = next(fitted.module_.parameters())
         return cls(fitted, X, input_tensor(rows[:], first.dtype, first.device))
 

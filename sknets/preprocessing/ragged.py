@@ -58,7 +58,7 @@ def as_given(X: Any, ids: bool, padding_value: float | None, shares: bool = Fals
     if shares:
         X = _with_shares(X)
     if not _is_list_of_sequences(X):
-        if len(np.shape(X)) == 1 and isinstance(next(iter(X), None), str):
+        if hasattr(X, "__iter__") and np.ndim(X) == 1 and isinstance(next(iter(X), None), str):
             raise ValueError(TEXT.format("Sequence 0 of X"))
         if hasattr(X, "columns") or not hasattr(X, "ndim"):
             if not ids and not _may_be_padded(_last_column(X), padding_value):

@@ -37,7 +37,13 @@ class ImageEncoder(nn.Module):
 
 @estimator
 class ImageCaptioner(Writer):
-    """Texts for images: a convolutional network encodes, a recurrent one writes, both are trained.
+    r"""Texts for images: a convolutional network encodes, a recurrent one writes, both are trained.
+
+    It learns the probability of each token of a caption from those before and from the image,
+
+    .. math:: p(y_1, \dots, y_T | x) = \prod_t p(y_t | y_1, \dots, y_{t-1}, x).
+
+    See the :ref:`user guide <rnn>`.
 
     See Also
     --------

@@ -9,15 +9,20 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_feature_names, check_is_fitted, validate_data
 from skorch.dataset import Dataset as SkorchDataset
+from torch import Tensor
 
 from sknets._data import as_array
 from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
+from sknets._sequences import Sequences
 from sknets._training.trainer import Seen
 from sknets.base import REGRESSION_LOSSES, NetworkRegressor
+from sknets.base.supervised import is_stochastic
 from sknets.base.training_set import Call
 from sknets.rnn.base import ManyToOne
+from sknets.rnn.network import Last, Reader, Recurrent, SequenceNetwork
 
 
 class Series(NamedTuple):
@@ -30,6 +35,21 @@ class Series(NamedTuple):
         return Series(self.y[rows], self.X[rows])
 
 
+class StepsAhead(SequenceNetwork):
+    """An output for each step after a window, from all that is known up to it.
+
+    Of the steps that are not there, where fewer are known, none of the others hears.
+    """
+
+    def __init__(self, reader: Reader, recurrent: Recurrent, window: int, n_series: int) -> None:
+        super().__init__(reader, recurrent, Last(), n_series)
+        self.window = window
+
+    def forward(self, x: Tensor | Sequences) -> Tensor:
+        outputs = self.states(x).values[:, self.window :]
+        return self.head(self.recurrent.dropout(outputs)).flatten(1)
+
+
 @estimator
 class RNNForecaster(ManyToOne, NetworkRegressor):
     r"""Recurrent network that continues a time series.
@@ -37,7 +57,8 @@ class RNNForecaster(ManyToOne, NetworkRegressor):
     It learns :math:`y_{t+1}, \dots, y_{t+h}` from the `window` values before, standardised and,
     with `difference`, as differences. With ``strategy="recursive"`` it gives one step and takes it
     for the next, with "direct" `horizon` steps at once. What is known of the future beside the
-    series, such as the month or a price, is in `X`, a row a step.
+    series, such as the month or a price, is in `X`, a row a step; "direct" then has an output at
+    each step ahead, and neither `pooling` nor `bidirectional`. See the :ref:`user guide <rnn>`.
 
     See Also
     --------
@@ -184,14 +205,18 @@ class RNNForecaster(ManyToOne, NetworkRegressor):
                 f"context has {y.shape[1]} series, but {type(self).__name__} is expecting "
                 f"{self.context_.shape[1]}."
             )
-        if not isinstance(horizon, Integral) or horizon < 1:
+        if not isinstance(horizon, Integral) or isinstance(horizon, bool) or horizon < 1:
             raise InvalidParameterError(f"horizon must be a whole number > 0. Got {horizon!r}.")
         needed = self._n_needed
         if len(y) < needed:
             raise ValueError(f"context must have {needed} values at least. Got {len(y)} instead.")
         parts = []
         for name, values, n in (("X_context", X_context, len(y)), ("X", X, horizon)):
-            values = np.empty((n, 0)) if values is None else check_array(values, input_name=name)
+            if values is None:
+                values = np.empty((n, 0))
+            else:
+                _check_feature_names(self, values, reset=False)
+                values = check_array(values, input_name=name)
             if values.shape != (n, self._known.shape[1]):
                 raise ValueError(
                     f"{name} must have shape ({n}, {self._known.shape[1]}), like X in the fit. "
@@ -200,6 +225,29 @@ class RNNForecaster(ManyToOne, NetworkRegressor):
             parts.append(values)
         before, known = parts
         return self._continued(Series(y, before), known)
+
+    @available_if(is_stochastic)
+    def partial_fit(self, X: Any, y: Any) -> Any:
+        """Train for one more epoch on a series, from whose end `predict` then goes on.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_values, n_features) or None
+            What is known beside the series.
+        y : array-like of shape (n_values,) or (n_values, n_series)
+            The series, in the order of time.
+
+        Returns
+        -------
+        self : object
+            The trained estimator.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`.
+        """
+        return self._fit(Call(X, y, incremental=True))
 
     # -- windows in
 
@@ -225,6 +273,11 @@ class RNNForecaster(ManyToOne, NetworkRegressor):
                 f"y has {values.shape[1]} series, but {self.context_.shape[1]} in the last call."
             )
         known = self._checked_known(X, reset, len(values))
+        if self.strategy == "direct" and self.bidirectional and known.shape[1]:
+            raise ValueError(
+                f"{type(self).__name__}(strategy='direct', bidirectional=True) takes no X: a step "
+                "would depend on what is known of those after it."
+            )
         lags = _lags(self.difference)
         width, n_ahead = self.window, 1 if self.strategy == "recursive" else self.horizon
         n_windows = len(values) - sum(lags) - width - n_ahead + 1
@@ -252,6 +305,10 @@ class RNNForecaster(ManyToOne, NetworkRegressor):
         return steps.reshape(n_windows, -1), ahead.reshape(n_windows, -1)
 
     def _checked_series(self, y: Any) -> np.ndarray:
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
         y = check_array(as_array(y), ensure_2d=False, dtype=np.float64, input_name="y")
         return y.reshape(len(y), -1)
 
@@ -297,6 +354,14 @@ class RNNForecaster(ManyToOne, NetworkRegressor):
         """How many values a forecast goes on from."""
         return self._shape["window"] + sum(_lags(self._shape["difference"]))
 
+    # -- the network
+
+    def _around(self, reader: Reader, recurrent: Recurrent, n_outputs: int) -> SequenceNetwork:
+        n_series = n_outputs // self.horizon
+        if self.strategy == "recursive" or reader.n_outputs == n_series:  # nothing is known beside
+            return super()._around(reader, recurrent, n_outputs)
+        return StepsAhead(reader, recurrent, self.window, n_series)
+
     # -- forecasts out
 
     def _run_once(self) -> None:
@@ -308,16 +373,14 @@ class RNNForecaster(ManyToOne, NetworkRegressor):
         n_ahead = 1 if self._shape["strategy"] == "recursive" else self._shape["horizon"]
         values, beside = before
         n_before = len(values)
-        # Beyond the end of what is known a network that gives several steps sees what was last.
-        filled = np.concatenate([beside, known, np.repeat(known[-1:], n_ahead - 1, axis=0)])
-        scaled = self._scaled(filled)
+        scaled = self._scaled(np.concatenate([beside, known]))
         while len(values) < n_before + len(known):
             changes = (differences(values, lags)[-1][-width:] - self.mean_) / self.scale_
             now = len(values)
             steps = _steps(
                 changes[None], scaled[None, now - width : now], scaled[None, now : now + n_ahead]
             )
-            made = self._outputs(steps.reshape(1, -1)).reshape(n_ahead, -1)
+            made = self._outputs(steps.reshape(1, -1)).reshape(-1, values.shape[1])
             for change in made * self.scale_ + self.mean_:
                 values = np.concatenate([values, continued(values, change, lags)])
         made = values[n_before : n_before + len(known)]

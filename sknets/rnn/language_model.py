@@ -140,6 +140,7 @@ class LanguageModel(TextEstimator):
 
     by back-propagation through time that is truncated to windows and goes on from the state before:
     texts are read one after the other, with a mark between them, in several parts side by side.
+    See the :ref:`user guide <rnn>`.
 
     See Also
     --------

@@ -16,7 +16,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sknets._data import DatasetRows, as_array, targets_of
-from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
+from sknets._params import (
+    Interval,
+    InvalidParameterError,
+    OneOf,
+    check_values,
+    estimator,
+    param,
+)
 from sknets._sequences import SequenceRows, steps_of
 from sknets.base import NetworkTransformer
 from sknets.cnn.architecture import Architecture, named_architecture
@@ -107,7 +114,11 @@ class RecurrentNetwork(TokenEstimator, SequenceEstimator, NetworkTransformer):
     def _given_like_fit(self, X: Any, how: Mapping[str, Any]) -> Given:
         """The same after a fit: a table only where the fit's sequences were as long."""
         given = self._given(X, how)
-        if isinstance(given.rows, SequenceRows) or self._is_table(given.shape):
+        if isinstance(given.rows, SequenceRows):
+            return given
+        listed = isinstance(X, (list, tuple)) and how["sequence_shape"] is None
+        others = listed and len({np.size(row) for row in X} - {self.n_features_in_}) > 0
+        if self._is_table(given.shape) and not others:
             return given
         if isinstance(X, Dataset):
             given = self._given(list(DatasetRows(X).inputs()), how)
@@ -259,10 +270,40 @@ class RecurrentNetwork(TokenEstimator, SequenceEstimator, NetworkTransformer):
             raise ValueError("states='all' needs sequences that are all of one length.")
         return states.values.flatten(1)
 
+    def transform(self, X: Any) -> np.ndarray:
+        """The outputs of the last recurrent layer, after all steps or, if asked for, at each.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, time[, n_features]), or sequence of such sequences
+            The sequences.
+
+        Returns
+        -------
+        states : ndarray of shape (n_samples, n_units), or (n_samples, time * n_units)
+            With ``states="last"``, what `pooling` makes of the outputs; with "all" the outputs of
+            all steps side by side.
+
+        Raises
+        ------
+        ValueError
+            With ``states="all"``, if the sequences are not of one length.
+        """
+        name = "states"  # which may be set after fit
+        check_values(type(self).__name__, self._parameter_constraints, {name: self.states})
+        return super().transform(X)
+
     @property
     def _n_features_out(self) -> int:
-        n_units = self.module_.recurrent.n_outputs
-        return n_units if self.states == "last" else n_units * (self.sequence_shape_[0] or 1)
+        n_units, time = self.module_.recurrent.n_outputs, self.sequence_shape_[0]
+        if self.states == "last":
+            return n_units
+        if time is None:
+            raise ValueError(
+                "With states='all' there are names for what comes out only where the sequences of "
+                "the fit were an array, and so of one length."
+            )
+        return n_units * time
 
 
 def shares(rows: Any, X: Any, how: Mapping[str, Any]) -> Any:

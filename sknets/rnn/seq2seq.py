@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
 from torch import Tensor, nn
 
 from sknets._data import as_array
@@ -48,11 +48,16 @@ class VectorEncoder(nn.Module):
 
 @estimator
 class Seq2Seq(Writer):
-    """Sequences from sequences: an encoder, a decoder, and attention between them.
+    r"""Sequences from sequences: an encoder, a decoder, and attention between them.
 
-    Sources are texts or sequences of ids, of numbers with ``source="numbers"``, or, with
-    ``source="vector"``, rows of a table (one to many). Targets are texts or sequences of ids, and
-    so are predictions.
+    It learns the probability of each token of the target from those before and from the source,
+
+    .. math:: p(y_1, \dots, y_T | x) = \prod_t p(y_t | y_1, \dots, y_{t-1}, x),
+
+    and writes a target of high probability, up to a token that ends it. Sources are texts or
+    sequences of ids, of numbers with ``source="numbers"``, or, with ``source="vector"``, rows of a
+    table (one to many). Targets are texts or sequences of ids, and so are predictions. See the
+    :ref:`user guide <rnn>`.
 
     See Also
     --------
@@ -136,7 +141,8 @@ class Seq2Seq(Writer):
             texts = source == "tokens" and holds_texts(X)
             self.source_tokens_: list[str] | None = self._learnt_tokens(X, "X") if texts else None
         if source == "vector":
-            rows = check_array(as_array(X), dtype=(np.float64, np.float32), input_name="X")
+            kinds = (np.float64, np.float32)
+            rows = validate_data(self, as_array(X), dtype=kinds, reset=reset)
             shape, size = rows.shape[1:], rows.shape[1]
         elif self.source_tokens_ is not None:
             tokenizer = self._tokenizer(self.source_tokens_, reset)

@@ -23,11 +23,16 @@ from sknets.rnn.reading import RecurrentNetwork
 
 @estimator
 class RNNTagger(RecurrentNetwork, NetworkClassifier):
-    """Recurrent network that tells the class of each step of a sequence.
+    r"""Recurrent network that tells the class of each step of a sequence.
 
-    `y` holds a label for each step of each sequence, in the form of `X`: an array
-    (n_samples, time), or a list of arrays as long as the sequences. Several labels a step, of which
-    each may hold or not, are zeros and ones in a further axis.
+    From the output :math:`h_t` of the last recurrent layer at each step it has the probabilities
+
+    .. math:: p(y_t | x_1, \dots, x_t) = \mathrm{softmax}(V h_t + c),
+
+    which with ``bidirectional=True`` are also of the steps after. `y` holds a label for each step
+    of each sequence, in the form of `X`: an array (n_samples, time), or a list of arrays as long as
+    the sequences. Several labels a step, of which each may hold or not, are zeros and ones in a
+    further axis. See the :ref:`user guide <rnn>`.
 
     See Also
     --------

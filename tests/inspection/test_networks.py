@@ -8,7 +8,7 @@ from sklearn.datasets import load_diabetes, load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from sknets import CNNClassifier, MLPClassifier, MLPRegressor
+from sknets import CNNClassifier, MLPClassifier, MLPRegressor, RNNClassifier
 from sknets.cnn import ConvNet
 from sknets.inspection import (
     ActivationMapsDisplay,
@@ -122,6 +122,16 @@ def test_patches_of_colours_and_signals(coloured, signals):
 
 
 # -- saliency
+
+
+def test_sequences_of_unequal_length_are_refused():
+    ragged = [np.ones((2, 1)), np.ones((3, 1))] * 5
+    reader = RNNClassifier(hidden_layer_sizes=(4,), max_iter=1, random_state=0).fit(
+        ragged, [0, 1] * 5
+    )
+    for look in (saliency, adversarial_examples):
+        with pytest.raises(ValueError, match=f"{look.__name__} takes sequences that are all of"):
+            look(reader, ragged, [0, 1] * 5)
 
 
 def test_saliency_is_the_slope_of_the_score(clf):

@@ -1,6 +1,7 @@
 """Transformers of sequences: texts to ids and back, filling up, scaling."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -44,6 +45,10 @@ def test_vocabularies_are_limited():
     [
         ("a text", {}, "an iterable of texts. Got a single text"),
         ([1], {}, "X must hold texts. Got 1 at place 0"),
+        ([], {}, "X holds no texts"),
+        (7, {}, "X must be an iterable of texts. Got int"),
+        ({"a": 1}, {}, "X must be an iterable of texts. Got dict"),
+        (np.array([["a", "b"]]), {}, "X must hold texts. Got array"),
         (["a"], {"pattern": "("}, "'pattern' parameter of SequenceTokenizer must be a regular"),
         (["a"], {"vocabulary_size": 4, "boundaries": True}, "must be > 4, as <pad>"),
     ],
@@ -51,6 +56,54 @@ def test_vocabularies_are_limited():
 def test_wrong_texts_are_clear_errors(X, settings, message):
     with pytest.raises(ValueError, match=message):
         SequenceTokenizer(**settings).fit(X)
+
+
+def test_a_table_of_one_column_holds_texts():
+    expected = SequenceTokenizer().fit(["a b", "c"]).tokens_
+    assert SequenceTokenizer().fit(pd.DataFrame({"text": ["a b", "c"]})).tokens_ == expected
+    assert SequenceTokenizer().fit(np.array([["a b"], ["c"]])).tokens_ == expected
+
+
+def test_texts_without_tokens_are_unknown_or_bounds_alone():
+    plain = SequenceTokenizer().fit(["a"])
+    assert plain.transform(["", " "])[1].tolist() == [1]
+    bounded = SequenceTokenizer(boundaries=True).fit(["a"])
+    assert bounded.transform([""])[0].tolist() == [2, 3]
+    assert bounded.inverse_transform([[2, 3]]) == [""]
+
+
+def test_texts_may_spell_what_stands_for_something_else():
+    tokenizer = SequenceTokenizer(pattern=r"\S+").fit(["a <pad>"])
+    assert tokenizer.transform(["<pad> a"])[0].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([[99]], "X holds the id 99, but SequenceTokenizer knows tokens from 0 to 2"),
+        ([[0.5]], "sequences of ids, whole numbers"),
+        ([1, 2], "sequences of ids, whole numbers"),
+    ],
+)
+def test_wrong_ids_are_clear_errors(ids, message):
+    tokenizer = SequenceTokenizer().fit(["a"])
+    assert tokenizer.inverse_transform([[2.0, np.nan]]) == ["a"]
+    with pytest.raises(ValueError, match=message):
+        tokenizer.inverse_transform(ids)
+
+
+def test_whole_numbers_are_filled_up_as_they_are():
+    assert SequencePadder().fit_transform([[1, 2, -3], [4]]).tolist() == [[1, 2, -3], [4, -1, -1]]
+    assert SequencePadder().fit_transform([[1, -2, 3], [4]])[0].tolist() == [1, -2, 3]
+    assert SequencePadder().fit_transform(np.array([[1, -2], [3, 4]])).tolist() == [[1, -2], [3, 4]]
+    with pytest.raises(ValueError, match=r"padding_value=0.5 cannot stand among whole numbers"):
+        SequencePadder(padding_value=0.5).fit_transform([[1, 2], [3]])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_scaling_keeps_the_precision(dtype):
+    X = [x.astype(dtype) for x in RAGGED]
+    assert SequenceScaler().fit_transform(X)[0].dtype == dtype
 
 
 def test_sequences_are_filled_up_and_cut():

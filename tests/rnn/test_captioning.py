@@ -69,6 +69,14 @@ def test_several_captions_of_an_image_are_all_learnt_from():
     assert model.score(X[200:], both[200:]) > 0.8
 
 
+def test_the_score_of_short_captions_is_that_of_shorter_runs():
+    short = [text.split()[-1] for text in CAPTIONS]
+    model = captioner(max_iter=40).fit(X[:200], short[:200])
+    right = model.predict(X[:200])
+    assert model.score(X[:200], right) == 1
+    assert model.score(X[:200], ["otherwise"] * 200) == 0
+
+
 def test_the_score_is_bleu(learnt):
     written = learnt.predict(X[200:])
     for n in (1, 4):
@@ -136,6 +144,7 @@ def test_fitted_captioners_are_pickled(learnt):
     [
         (X, None, {}, "requires y to be passed"),
         (X[:3], [1, 2, 3], {}, "y must hold texts, one or several of each image"),
+        (X[:3], "abc", {}, "y must hold texts, one or several of each image"),
         (X[:3], [["a"], [], ["b"]], {}, "y must hold texts, one or several of each image"),
         (X, CAPTIONS, {"architecture": "vgg10"}, "'architecture' parameter of ImageCaptioner: "),
         (X, [[1, 2]] * 240, {}, "y must hold texts, one or several of each image"),

@@ -1,8 +1,10 @@
 """The forecaster: windows, differences, what is known of the future, and steps one by one."""
 
+import copy
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.model_selection import TimeSeriesSplit, cross_val_score
@@ -70,6 +72,38 @@ def test_what_is_known_of_the_future_counts(strategy):
 
 
 @strategies
+def test_a_forecast_does_not_depend_on_how_many_rows_are_known(strategy):
+    month = (TIME % 12)[:, None].astype(float)
+    y = 3 * (TIME % 12) + 1.0
+    settings = dict(window=3, difference=(), max_iter=200)
+    reg = forecaster(**settings, **strategy).fit(month[:108], y[:108])
+    made = reg.predict(month[108:])
+    assert np.abs(made - y[108:]).max() < 3
+    for n in range(1, 12):
+        assert_allclose(reg.predict(month[108 : 108 + n]), made[:n], rtol=1e-6)
+
+
+def test_columns_have_names_in_every_method():
+    known = pd.DataFrame(SEASON, columns=["sine", "cosine"])
+    reg = forecaster(max_iter=1).fit(known[:100], SERIES[:100])
+    swapped = known[["cosine", "sine"]]
+    for wrong in (
+        dict(X=swapped[50:53], X_context=known[:50]),
+        dict(X=known[50:53], X_context=swapped[:50]),
+    ):
+        with pytest.raises(ValueError, match="feature names"):
+            reg.forecast(SERIES[:50], 3, **wrong)
+
+
+def test_what_was_learnt_of_other_differences_cannot_go_on():
+    reg = forecaster(max_iter=1, warm_start=True).fit(None, SERIES)
+    for changed in (dict(difference=12), dict(strategy="direct"), dict(horizon=3)):
+        (name,) = changed
+        with pytest.raises(ValueError, match=f"The '{name}' parameter of RNNForecaster cannot"):
+            copy.deepcopy(reg).set_params(**changed).fit(None, SERIES)
+
+
+@strategies
 def test_several_series_are_forecast_together(strategy):
     both = np.c_[SERIES, -SERIES]
     reg = forecaster(**strategy, max_iter=2).fit(SEASON[:100], both[:100])
@@ -104,6 +138,8 @@ def test_fitted_forecasters_are_pickled():
         (None, SERIES[:10], {}, "has 10 values, too few for a window of 12"),
         (SEASON[:50], SERIES, {}, "inconsistent numbers of samples"),
         (None, np.append(SERIES, np.nan), {}, "Input y contains NaN"),
+        (SEASON, None, {}, "requires y to be passed, but the target y is None"),
+        (SEASON, SERIES, {"strategy": "direct", "bidirectional": True}, "takes no X"),
         (None, SERIES, {"difference": (1, 0)}, "'difference' parameter of RNNForecaster must hold"),
         (None, SERIES, {"loss": "poisson"}, "'loss' parameter of RNNForecaster"),
     ],

@@ -139,6 +139,43 @@ def test_a_scaler_in_front_keeps_sequences_apart():
     assert model.predict(RAGGED).shape == (120,)
 
 
+def test_lists_are_sequences_whatever_lengths_come_together():
+    clf = classifier().fit(SERIES, RISES)
+    short = [SERIES[0, :4], SERIES[1, :4], SERIES[2, :3]]
+    each = [clf.predict_proba([x])[0] for x in short]
+    assert_allclose(clf.predict_proba(short), each, atol=1e-6)
+    assert_allclose(clf.predict_proba(short[:2]), each[:2], atol=1e-6)
+    with pytest.raises(ValueError, match="X has 4 features"):
+        clf.predict_proba(SERIES[:, :4])
+
+
+@pytest.mark.parametrize("padding_value", [None, 0])
+def test_tables_are_filled_up_as_arrays_are(padding_value, tmp_path):
+    X = SERIES.copy()
+    X[1::2, 4:] = np.nan if padding_value is None else padding_value
+    expected = classifier(padding_value=padding_value).fit(X, RISES)
+    assert expected.sequence_shape_ == (None, 1)
+    mapped = np.memmap(tmp_path / "X", dtype=np.float64, mode="w+", shape=X.shape)
+    mapped[:] = X
+    for same in (pd.DataFrame(X), mapped, X.tolist()):
+        if same is mapped and padding_value is None:
+            continue  # streamed: not searched for NaN
+        found = classifier(padding_value=padding_value).fit(same, RISES)
+        assert found.sequence_shape_ == (None, 1)
+        assert_array_equal(found.predict_proba(same), expected.predict_proba(X))
+
+
+@pytest.mark.parametrize("changed", [dict(activation="relu"), dict(cell="gru", reset_after=False)])
+def test_another_cell_of_the_same_shape_cannot_go_on(changed):
+    cell = changed.get("cell", "rnn")
+    clf = classifier(cell=cell, max_iter=1, warm_start=True).fit(SERIES, RISES)
+    name = list(changed)[-1]
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of RNNClassifier cannot change"):
+        clf.set_params(**changed).fit(SERIES, RISES)
+    other = {"activation": "tanh", "reset_after": True} | {"dropout": 0.1}
+    clf.set_params(**other).fit(SERIES, RISES)  # which this cell ignores, or which may change
+
+
 def test_transform_gives_the_last_or_all_states():
     clf = classifier(bidirectional=True).fit(SERIES, RISES)
     last = clf.transform(SERIES)
@@ -149,6 +186,13 @@ def test_transform_gives_the_last_or_all_states():
     assert_allclose(every[:, -1, :8], last[:, :8])
     assert_allclose(every[:, 0, 8:], last[:, 8:])
     assert len(clf.get_feature_names_out()) == 96
+    clf.set_params(states="some")
+    with pytest.raises(ValueError, match="'states' parameter of RNNClassifier must be"):
+        clf.transform(SERIES)
+    listed = classifier(states="all").fit([x[:3] for x in RAGGED], SIGNS)
+    assert listed.transform([x[:3] for x in RAGGED]).shape == (120, 24)
+    with pytest.raises(ValueError, match="names for what comes out only where"):
+        listed.get_feature_names_out()
     ragged = classifier(states="all").fit(RAGGED, SIGNS)
     with pytest.raises(ValueError, match="states='all' needs sequences that are all of one"):
         ragged.transform(RAGGED)

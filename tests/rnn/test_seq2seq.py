@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
@@ -161,6 +162,48 @@ def test_bleu_is_of_tokens(level):
     ids = model(max_iter=1).fit(IDS, IDS)
     with pytest.raises(ValueError, match="BLEU is of texts"):
         ids.bleu(IDS, IDS)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("beam_size", 0), ("beam_size", 2.5), ("max_length", 0), ("length_penalty", -1)],
+)
+def test_what_may_be_set_after_fit_is_checked_then(setting, value):
+    fitted = model(max_iter=1).fit(WORDS, REVERSED)
+    with pytest.raises(ValueError, match=f"The '{setting}' parameter of Seq2Seq must be"):
+        fitted.set_params(**{setting: value}).predict(WORDS)
+
+
+def test_texts_come_as_iterables_and_as_tables_of_one_column():
+    expected = model(max_iter=1).fit(WORDS, REVERSED)
+    for X, y in (
+        ((word for word in WORDS), (word for word in REVERSED)),
+        (pd.DataFrame({"word": WORDS}), pd.DataFrame({"word": REVERSED})),
+    ):
+        found = model(max_iter=1).fit(X, y)
+        assert found.source_tokens_ == expected.source_tokens_
+        assert found.predict(WORDS) == expected.predict(WORDS)
+    assert expected.predict(word for word in WORDS) == expected.predict(WORDS)
+
+
+def test_an_empty_target_is_right_when_nothing_is_written():
+    fitted = model(max_iter=15).fit(WORDS[:80], [""] * 80)
+    assert fitted.predict(WORDS[:2]) == ["", ""]
+    assert fitted.score(WORDS[:80], [""] * 80) == 1
+
+
+def test_vectors_have_columns():
+    table = pd.DataFrame(np.eye(3), columns=list("abc"))
+    fitted = model(source="vector", max_iter=1, batch_size=3).fit(table, list("abc"))
+    assert fitted.feature_names_in_.tolist() == list("abc")
+    with pytest.raises(ValueError, match="feature names"):
+        fitted.predict(table[["b", "a", "c"]])
+
+
+def test_what_an_encoder_reads_cannot_change_while_training_goes_on():
+    fitted = model(max_iter=1).fit(IDS, IDS)
+    with pytest.raises(ValueError, match="The 'source' parameter of Seq2Seq cannot change"):
+        fitted.set_params(source="numbers").partial_fit(IDS, IDS)
 
 
 def test_bleu_does_not_complain_of_tokens(caplog):

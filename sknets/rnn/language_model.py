@@ -29,6 +29,7 @@ from sknets.preprocessing.sequences import END, SequenceTokenizer, texts_of, tok
 from sknets.rnn.base import TextEstimator
 from sknets.rnn.cells import State
 from sknets.rnn.network import Recurrent, Tokens, as_dtype
+from sknets.rnn.token_loss import TokenLoss
 
 CHUNK = 256  # steps of many texts that are scored at a time
 SIDE_BY_SIDE = 64  # texts that are scored together
@@ -105,8 +106,13 @@ class LanguageNetwork(nn.Module):
 
     def forward(self, ids: Tensor, states: Any = None) -> tuple[Tensor, list[State]]:
         """Scores of shape (n, time, vocabulary_size), and the last states."""
+        outputs, states = self.hidden(ids, states)
+        return self.head(outputs), states
+
+    def hidden(self, ids: Tensor, states: Any = None) -> tuple[Tensor, list[State]]:
+        """What the last layer takes, of shape (n, time, units), and the last states."""
         outputs, states = self.recurrent(self.read(Sequences(ids)), states)
-        return self.head(self.recurrent.dropout(outputs)), states
+        return self.recurrent.dropout(outputs), states
 
     def read(self, x: Sequences) -> Sequences:
         """Vectors a step, in the precision of the network."""
@@ -120,14 +126,15 @@ class StatefulStep(AutogradStep):
     states: Any = None
 
     def evaluate(self, batch: Batch) -> StepResult:
-        """The mean loss over the steps of a window, and the scores."""
+        """The mean loss over the steps of a window."""
         ids, first = batch.x
-        before = None if first else self.states
+        before, head = None if first else self.states, self.module.head
         with self.multiplying():
-            raw, states = self.module(ids, before)
+            hidden, states = self.module.hidden(ids, before)
         self.states = [tuple(s.detach() for s in state) for state in states]
-        raw = raw.flatten(0, 1).to(self.gradient.dtype)
-        return StepResult(self.loss(raw, batch.targets).mean(), raw)
+        dtype = torch.bfloat16 if self.mixed else self.gradient.dtype
+        given = hidden.flatten(0, 1), head.weight, head.bias, batch.targets, dtype
+        return StepResult(TokenLoss.apply(*given), None)
 
 
 @estimator

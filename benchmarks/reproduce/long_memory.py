@@ -115,9 +115,7 @@ CLAIMS = [
     Claim(
         "embedded Reber, LSTM",
         partial(reber, max_iter=60, batch_size=20, learning_rate_init=0.02, cell="lstm"),
-        least=1,
         seeds=5,
-        each=True,
     ),
     Claim(
         "embedded Reber, GRU",

@@ -116,9 +116,10 @@ class RecurrentNetwork(TokenEstimator, SequenceEstimator, NetworkTransformer):
         given = self._given(X, how)
         if isinstance(given.rows, SequenceRows):
             return given
+        # A list of other lengths is one of sequences, even where all happen to be alike.
         listed = isinstance(X, (list, tuple)) and how["sequence_shape"] is None
-        others = listed and len({np.size(row) for row in X} - {self.n_features_in_}) > 0
-        if self._is_table(given.shape) and not others:
+        as_long = not listed or all(np.size(row) == self.n_features_in_ for row in X)
+        if self._is_table(given.shape) and as_long:
             return given
         if isinstance(X, Dataset):
             given = self._given(list(DatasetRows(X).inputs()), how)

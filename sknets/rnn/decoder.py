@@ -48,9 +48,9 @@ class Source(NamedTuple):
 
 
 class Written(NamedTuple):
-    """Scores of the next token at each step, the last states, and what was attended to."""
+    """What the last layer takes at each step, the last states, and what was attended to."""
 
-    scores: Tensor  # (n, time, vocabulary_size)
+    hidden: Tensor  # (n, time, units)
     states: States
     weights: Tensor | None  # (n, time, source time)
 
@@ -84,7 +84,7 @@ class Sampled(RandomLayer):
 
 
 class Decoder(nn.Module):
-    """Recurrent layers from tokens to the scores of the next.
+    """Recurrent layers from tokens to what their `head` makes scores of the next from.
 
     Parameters
     ----------
@@ -143,7 +143,8 @@ class Decoder(nn.Module):
             parts.append(self._read(now, source, states))
             states = parts[-1].states
             if t + 1 < ids.shape[1]:
-                now = self.sampled(ids[:, t + 1], parts[-1].scores[:, 0])[:, None]
+                scores = self.head(parts[-1].hidden[:, 0])
+                now = self.sampled(ids[:, t + 1], scores)[:, None]
         return _in_turn(parts)
 
     def _read(self, ids: Tensor, source: Source, states: States) -> Written:
@@ -151,15 +152,15 @@ class Decoder(nn.Module):
         if not isinstance(self.attention, AdditiveAttention):
             outputs, states = self.recurrent(Sequences(self._inputs(ids, source)), states)
             if self.attention is None:
-                return Written(self._scores(outputs), states, None)
+                return Written(self._joined(outputs), states, None)
             context, weights = self.attention(outputs, _memory(source))
-            return Written(self._scores(outputs, context), states, weights)
+            return Written(self._joined(outputs, context), states, weights)
         parts = []
         for now in ids.split(1, 1):
             context, weights = self.attention(states[-1][0][:, None], _memory(source))
             inputs = torch.cat([self._inputs(now, source), context], 2)
             outputs, states = self.recurrent(Sequences(inputs), states)
-            parts.append(Written(self._scores(outputs, context), states, weights))
+            parts.append(Written(self._joined(outputs, context), states, weights))
         return _in_turn(parts)
 
     def _inputs(self, ids: Tensor, source: Source) -> Tensor:
@@ -170,12 +171,12 @@ class Decoder(nn.Module):
         beside = source.beside[:, None].expand(-1, ids.shape[1], -1)
         return torch.cat([values, beside], 2)
 
-    def _scores(self, outputs: Tensor, context: Tensor | None = None) -> Tensor:
-        """Scores of the next token; a context joins in as in Luong et al., equation 5."""
+    def _joined(self, outputs: Tensor, context: Tensor | None = None) -> Tensor:
+        """What the last layer takes; a context joins in as in Luong et al., equation 5."""
         if context is not None:
             assert self.join is not None
             outputs = self.join(torch.cat([context, outputs], 2)).tanh()
-        return self.head(self.recurrent.dropout(outputs))
+        return self.recurrent.dropout(outputs)
 
 
 def _memory(source: Source) -> Memory:
@@ -187,7 +188,7 @@ def _in_turn(parts: list[Written]) -> Written:
     """What was written one after another."""
     weights = [part.weights for part in parts if part.weights is not None]
     return Written(
-        torch.cat([part.scores for part in parts], 1),
+        torch.cat([part.hidden for part in parts], 1),
         parts[-1].states,
         torch.cat(weights, 1) if weights else None,
     )
@@ -240,7 +241,7 @@ def beam_search(
     first = torch.arange(n, device=device)[:, None] * k
     for _ in range(max_length):
         made = decoder(ids[:, -1:], source, states)
-        following = made.scores[:, 0].double()
+        following = decoder.head(made.hidden[:, 0]).double()
         following[:, never] = -torch.inf
         following = following.log_softmax(1).view(n, k, -1)
         n_tokens = following.shape[2]

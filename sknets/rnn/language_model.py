@@ -23,13 +23,13 @@ from sknets._random import Stream, draw_seed, generator
 from sknets._sequences import Sequences
 from sknets._training.losses import Loss, SoftmaxLogLoss
 from sknets._training.parameters import FlatParameters
-from sknets._training.steps import AutogradStep, Step, StepResult
+from sknets._training.steps import Step
 from sknets.base.training_set import Call, TrainingSet
 from sknets.preprocessing.sequences import END, SequenceTokenizer, texts_of, tokenizer_of
 from sknets.rnn.base import TextEstimator
 from sknets.rnn.cells import State
 from sknets.rnn.network import Recurrent, Tokens, as_dtype
-from sknets.rnn.token_loss import TokenLoss
+from sknets.rnn.token_loss import TokenStep
 
 CHUNK = 256  # steps of many texts that are scored at a time
 SIDE_BY_SIDE = 64  # texts that are scored together
@@ -119,22 +119,16 @@ class LanguageNetwork(nn.Module):
         return as_dtype(self.reader(x), self.head.weight.dtype)
 
 
-class StatefulStep(AutogradStep):
+class StatefulStep(TokenStep):
     """A training step that goes on from the states of the last, without their history."""
 
-    module: Any
     states: Any = None
 
-    def evaluate(self, batch: Batch) -> StepResult:
-        """The mean loss over the steps of a window."""
+    def hidden(self, batch: Batch) -> Tensor:
         ids, first = batch.x
-        before, head = None if first else self.states, self.module.head
-        with self.multiplying():
-            hidden, states = self.module.hidden(ids, before)
+        hidden, states = self.module.hidden(ids, None if first else self.states)
         self.states = [tuple(s.detach() for s in state) for state in states]
-        dtype = torch.bfloat16 if self.mixed else self.gradient.dtype
-        given = hidden.flatten(0, 1), head.weight, head.bias, batch.targets, dtype
-        return StepResult(TokenLoss.apply(*given), None)
+        return hidden.flatten(0, 1)
 
 
 @estimator

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import Function, once_differentiable
 
-from sknets._data import slices
+from sknets._data import Batch, slices
+from sknets._training.steps import AutogradStep, StepResult
 
 CACHED = 2**19  # scores that are computed at a time, to stay in a processor's cache
 
@@ -53,3 +55,22 @@ class TokenLoss(Function):
         d_hidden = torch.mm(d_scores, w).to(of_hidden)
         d_weight = torch.mm(d_scores.t(), h).to(of_weight)
         return d_hidden * d_loss.to(of_hidden), d_weight * d_loss, d_bias * d_loss, None, None
+
+
+class TokenStep(AutogradStep):
+    """Abstract: a training step of a network whose `head` makes scores of tokens."""
+
+    module: Any
+
+    @abstractmethod
+    def hidden(self, batch: Batch) -> Tensor:
+        """What the head takes for each target, (n, units)."""
+
+    def evaluate(self, batch: Batch) -> StepResult:
+        """The mean loss over the tokens of a batch."""
+        with self.multiplying():
+            hidden = self.hidden(batch)
+        head = self.module.head
+        dtype = torch.bfloat16 if self.mixed else self.gradient.dtype
+        loss = TokenLoss.apply(hidden, head.weight, head.bias, batch.targets, dtype)
+        return StepResult(loss, None)

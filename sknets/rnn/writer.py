@@ -21,7 +21,7 @@ from sknets._params import Interval, InvalidParameterError, check_values, estima
 from sknets._sequences import SequenceRows, Sequences, SequenceTensor, by_length
 from sknets._training.losses import Loss, SoftmaxLogLoss
 from sknets._training.parameters import FlatParameters
-from sknets._training.steps import AutogradStep, Step, StepResult
+from sknets._training.steps import Step
 from sknets.base.training_set import Call, TrainingSet, input_tensor
 from sknets.preprocessing.ragged import as_sequences
 from sknets.preprocessing.sequences import (
@@ -39,6 +39,7 @@ from sknets.rnn.attention import Attention
 from sknets.rnn.base import TextEstimator
 from sknets.rnn.decoder import Decoder, beam_search
 from sknets.rnn.network import Tokens
+from sknets.rnn.token_loss import TokenStep
 
 ROWS = 256  # sources that are answered at a time
 SPECIAL = [PADDING, UNKNOWN, START, END]
@@ -95,21 +96,26 @@ class WritingNetwork(nn.Module):
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
 
+    @property
+    def head(self) -> nn.Linear:
+        """The layer of scores."""
+        return self.decoder.head
+
     def forward(self, pair: Pair) -> Tensor:
         """Scores of all tokens that follow another, one target after another."""
+        return self.head(self.hidden(pair))
+
+    def hidden(self, pair: Pair) -> Tensor:
+        """What the last layer takes for them."""
         made = self.decoder(pair.written.values, self.encoder(pair.source))
-        return pair.written.joined(made.scores)
+        return pair.written.joined(made.hidden)
 
 
-class PairStep(AutogradStep):
-    """A training step of whole targets, a loss a token."""
+class PairStep(TokenStep):
+    """A training step of whole targets."""
 
-    def evaluate(self, batch: Batch) -> StepResult:
-        """The mean loss over the tokens of a batch, and their scores."""
-        with self.multiplying():
-            raw = self.module(batch.x)
-        raw = raw.to(self.gradient.dtype)
-        return StepResult(self.loss(raw, batch.targets).mean(), raw)
+    def hidden(self, batch: Batch) -> Tensor:
+        return self.module.hidden(batch.x)
 
 
 @estimator

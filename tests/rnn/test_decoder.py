@@ -99,8 +99,8 @@ def test_tokens_are_read_at_once_or_one_by_one_alike(attention, n_beside):
         taught = decoder_with(attention, n_beside, forcing=(1.0, 0.999999)).train()
         taught.sampled.generator = torch.Generator().manual_seed(0)
         one_by_one = taught(ids, source)
-    assert_allclose(torch.cat([first.scores, rest.scores], 1), whole.scores, atol=1e-12)
-    assert_allclose(one_by_one.scores, whole.scores, atol=1e-12)
+    assert_allclose(torch.cat([first.hidden, rest.hidden], 1), whole.hidden, atol=1e-12)
+    assert_allclose(one_by_one.hidden, whole.hidden, atol=1e-12)
     if attention:
         assert whole.weights.shape == (N, 4, STEPS)
 
@@ -112,20 +112,20 @@ def test_scheduled_sampling_reads_its_own_tokens_more_and_more():
     ids = torch.tensor([[0, 2, 3, 1]] * N)
     with torch.no_grad():
         decoder.sampled.progress = 0.0
-        assert_allclose(decoder(ids, source).scores, decoder.eval()(ids, source).scores)
+        assert_allclose(decoder(ids, source).hidden, decoder.eval()(ids, source).hidden)
         decoder.train().sampled.progress = 1.0
-        own = decoder(ids, source).scores
+        own = decoder(ids, source).hidden
         decoder.eval()
         read, states = ids[:, :1], None
         for t in range(4):
             written = decoder(read, source, states)
-            assert_allclose(own[:, t], written.scores[:, 0], atol=1e-12)
-            read, states = written.scores[:, -1:].argmax(2), written.states
+            assert_allclose(own[:, t], written.hidden[:, 0], atol=1e-12)
+            read, states = decoder.head(written.hidden[:, -1:]).argmax(2), written.states
 
 
 def log_probability(decoder, source, ids):
     read = torch.cat([torch.zeros(1, 1, dtype=torch.int64), ids[None, :-1]], 1)
-    scores = decoder(read, source).scores[0].double()
+    scores = decoder.head(decoder(read, source).hidden)[0].double()
     scores[:, 0] = -torch.inf
     return scores.log_softmax(1).gather(1, ids[:, None]).sum().item()
 
@@ -159,7 +159,7 @@ def test_a_narrow_beam_takes_the_likeliest_token():
         ids, states = torch.zeros(N, 1, dtype=torch.int64), None
         for t in range(found.ids.shape[1]):
             written = decoder(ids, source, states)
-            scores = written.scores[:, 0]
+            scores = decoder.head(written.hidden[:, 0])
             scores[:, 0] = -torch.inf
             running = (found.ids[:, :t] != END).all(1)
             assert_array_equal(found.ids[running, t], scores.argmax(1)[running])

@@ -9,7 +9,16 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
 
-from sknets import CNNClassifier, MLPClassifier, MLPRegressor, load, save
+from sknets import (
+    CNNClassifier,
+    LanguageModel,
+    MLPClassifier,
+    MLPRegressor,
+    RNNClassifier,
+    Seq2Seq,
+    load,
+    save,
+)
 from sknets._training.optimizers import FULL_BATCH, STOCHASTIC
 
 pytestmark = [
@@ -107,3 +116,54 @@ def test_images_are_learnt_on_cuda(settings):
     model.set_params(**dict(max_iter=30) | settings).fit(X, y)
     assert model.score(X, y) > 0.8
     assert_allclose(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))
+
+
+# -- recurrent networks
+
+SEQUENCES = [row[: 16 + 8 * (i % 6)].reshape(-1, 8) for i, row in enumerate(X)]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        dict(cell="rnn"),
+        dict(cell="rnn", activation="relu", recurrent_init="identity"),
+        dict(cell="lstm", bidirectional=True, pooling="attention"),
+        dict(cell="gru", hidden_layer_sizes=(8, 6), pooling="max"),
+        dict(cell="gru", reset_after=False, tbptt_steps=2),
+    ],
+)
+def test_recurrent_layers_on_cuda_follow_the_cpu(settings):
+    settings = dict(hidden_layer_sizes=(8,), max_iter=2, precision="float64") | settings
+    cpu, cuda = (
+        RNNClassifier(**settings, random_state=0, device=device).fit(SEQUENCES, y)
+        for device in ("cpu", "cuda")
+    )
+    assert next(cuda.module_.parameters()).device.type == "cuda"
+    assert_allclose(cuda.predict_proba(SEQUENCES), cpu.predict_proba(SEQUENCES), atol=1e-6)
+    assert_array_equal(pickle.loads(pickle.dumps(cuda)).predict(SEQUENCES), cuda.predict(SEQUENCES))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_texts_are_learnt_on_cuda(cell, precision):
+    settings = dict(
+        cell=cell,
+        precision=precision,
+        hidden_layer_sizes=(32,),
+        embedding_dim=32,
+        learning_rate="one_cycle",
+        learning_rate_init=0.02,
+        random_state=0,
+        device="cuda",
+    )
+    text = "the cat sat on the mat. " * 20
+    model = LanguageModel(
+        **settings, tie_weights=True, window=8, batch_size=4, max_iter=60, dropout=0.1
+    ).fit(text)
+    assert model.score(text) > -0.5
+    assert len(model.sample(3, prompt="the", max_length=20, random_state=0)) == 3
+    words = ["one two", "two one", "one", "two"] * 20
+    turned = [" ".join(reversed(each.split())) for each in words]
+    writer = Seq2Seq(**settings, batch_size=20, max_iter=40, beam_size=2).fit(words, turned)
+    assert writer.score(words, turned) == 1

@@ -7,6 +7,7 @@ https://doi.org/10.1162/neco.1997.9.8.1735, with the forget gate of Gers et al. 
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from typing import Any, ClassVar
 
@@ -16,6 +17,9 @@ from torch import Tensor, nn
 
 from sknets._sequences import Sequences
 from sknets.rnn.gru import GRUSteps
+
+# Weights are views of the one vector that holds all parameters; cuDNN puts them together itself.
+warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous")
 
 State = tuple[Tensor, ...]  # of shape (n, units) each; the first is what a layer puts out
 

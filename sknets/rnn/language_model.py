@@ -6,129 +6,29 @@ Mikolov et al. (2010), "Recurrent neural network based language model", Interspe
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from sknets._data import Batch
 from sknets._device import compute_dtype, resolve_device
 from sknets._measure import Layer, Work, layers_seeing
 from sknets._params import Interval, InvalidParameterError, OneOf, check_values, estimator, param
 from sknets._random import Stream, draw_seed, generator
-from sknets._sequences import Sequences
 from sknets._training.losses import Loss, SoftmaxLogLoss
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import Step
 from sknets.base.training_set import Call, TrainingSet
 from sknets.preprocessing.sequences import END, SequenceTokenizer, texts_of, tokenizer_of
 from sknets.rnn.base import TextEstimator
-from sknets.rnn.cells import State
-from sknets.rnn.network import Recurrent, Tokens, as_dtype
-from sknets.rnn.token_loss import TokenStep
+from sknets.rnn.language_network import LanguageNetwork, StatefulStep, WindowData, draw
+from sknets.rnn.network import Tokens
 
-CHUNK = 256  # steps of many texts that are scored at a time
 SIDE_BY_SIDE = 64  # texts that are scored together
-
-
-class Window(NamedTuple):
-    """A few steps of several parts of a text: their ids, and whether they are the first."""
-
-    ids: Tensor  # (n, time)
-    first: bool
-
-    @property
-    def shape(self) -> torch.Size:
-        return self.ids.shape
-
-
-class WindowData:
-    """One long text cut into parts that are read side by side, a window at a time.
-
-    The parts are contiguous, so that the state at the end of a window is that before the next. An
-    epoch starts at a random place among the first steps, so that windows begin elsewhere in each.
-
-    Parameters
-    ----------
-    ids : Tensor of shape (n_tokens,)
-        With its targets one place on.
-    n_parts, window : int
-    dtype, device
-        Of the network.
-    """
-
-    def __init__(
-        self, ids: Tensor, n_parts: int, window: int, dtype: torch.dtype, device: torch.device
-    ) -> None:
-        self.ids, self.n_parts, self.window = ids.to(device), n_parts, window
-        self.dtype, self.device = dtype, device
-        self.n_samples = len(ids) - 1
-        self.batch_size = n_parts * window
-
-    def epoch(
-        self, generator: torch.Generator | None, rows: np.ndarray | None = None
-    ) -> Iterator[Batch]:
-        spare = min(self.window, self.n_samples // self.n_parts)
-        start = 0
-        if generator is not None and spare > 1:
-            start = int(torch.randint(spare, (1,), generator=generator))
-        length = (self.n_samples - start) // self.n_parts
-        end = start + length * self.n_parts
-        parts = self.ids[start:end].view(self.n_parts, length)
-        targets = self.ids[start + 1 : end + 1].view(self.n_parts, length)
-        for i in range(0, length, self.window):
-            window = slice(i, i + self.window)
-            yield Batch(Window(parts[:, window], i == 0), targets[:, window].flatten())
-
-
-class LanguageNetwork(nn.Module):
-    """From ids of tokens to scores of the next, at each step.
-
-    Parameters
-    ----------
-    reader : Tokens
-    recurrent : Recurrent
-    tied : bool
-        Whether the last layer's weights are the embeddings.
-    """
-
-    def __init__(self, reader: Tokens, recurrent: Recurrent, tied: bool = False) -> None:
-        super().__init__()
-        self.reader, self.recurrent = reader, recurrent
-        self.head = nn.Linear(recurrent.n_outputs, reader.vocabulary_size)
-        if tied:
-            assert reader.embedding is not None
-            self.head.weight = reader.embedding.weight
-
-    def forward(self, ids: Tensor, states: Any = None) -> tuple[Tensor, list[State]]:
-        """Scores of shape (n, time, vocabulary_size), and the last states."""
-        outputs, states = self.hidden(ids, states)
-        return self.head(outputs), states
-
-    def hidden(self, ids: Tensor, states: Any = None) -> tuple[Tensor, list[State]]:
-        """What the last layer takes, of shape (n, time, units), and the last states."""
-        outputs, states = self.recurrent(self.read(Sequences(ids)), states)
-        return self.recurrent.dropout(outputs), states
-
-    def read(self, x: Sequences) -> Sequences:
-        """Vectors a step, in the precision of the network."""
-        return as_dtype(self.reader(x), self.head.weight.dtype)
-
-
-class StatefulStep(TokenStep):
-    """A training step that goes on from the states of the last, without their history."""
-
-    states: Any = None
-
-    def hidden(self, batch: Batch) -> Tensor:
-        ids, first = batch.x
-        hidden, states = self.module.hidden(ids, None if first else self.states)
-        self.states = [tuple(s.detach() for s in state) for state in states]
-        return hidden.flatten(0, 1)
 
 
 @estimator
@@ -461,7 +361,9 @@ class LanguageModel(TextEstimator):
             raw, states = self._read(begun[None].repeat(n_samples, 1))
             over = torch.zeros(n_samples, dtype=torch.bool)
             for _ in range(max_length):
-                drawn = self._drawn(raw[:, -1].cpu().double(), temperature, top_k, draws)
+                scores = raw[:, -1].cpu().double()
+                scores[:, :end] = -torch.inf  # what fills up, the unknown, and the start
+                drawn = draw(scores, temperature, top_k, draws)
                 drawn[over] = end
                 over |= drawn == end
                 ids.append(drawn[:, None])
@@ -471,20 +373,6 @@ class LanguageModel(TextEstimator):
         texts = self.tokenizer_.inverse_transform(torch.cat(ids, 1).numpy())
         between = " " if prompt and self._shape["level"] == "word" else ""
         return [prompt + between * bool(text) + text for text in texts]
-
-    def _drawn(
-        self, scores: Tensor, temperature: float, top_k: int | None, draws: torch.Generator
-    ) -> Tensor:
-        """A token for each row of scores."""
-        end = self.tokens_.index(END)
-        scores[:, :end] = -torch.inf  # what fills up, the unknown, and the start
-        if temperature == 0:
-            return scores.argmax(1)
-        if top_k is not None:
-            least = scores.topk(min(top_k, scores.shape[1]), 1).values[:, -1:]
-            scores = scores.masked_fill(scores < least, -torch.inf)
-        p = ((scores - scores.amax(1, keepdim=True)) / temperature).softmax(1)
-        return torch.multinomial(p, 1, generator=draws)[:, 0]
 
     def _begun(self, texts: Sequence[str]) -> list[Tensor]:
         """The ids of beginnings of texts, after the mark of the end of another."""
@@ -507,6 +395,7 @@ class LanguageModel(TextEstimator):
     def _log_probabilities(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Of each token of each sequence but the first, what those before say of it."""
         order = np.argsort([len(ids) for ids in sequences], kind="stable")
+        device = next(self.module_.parameters()).device
         found: list[Any] = [None] * len(sequences)
         with torch.inference_mode():
             for start in range(0, len(order), SIDE_BY_SIDE):
@@ -515,21 +404,10 @@ class LanguageModel(TextEstimator):
                 ids = torch.zeros(len(rows), longest, dtype=torch.int64)
                 for row, i in zip(ids, rows, strict=True):
                     row[: len(sequences[i])] = torch.from_numpy(sequences[i])
-                made = self._scanned(ids).cpu().double().numpy()
+                made = self.module_.log_probabilities(ids.to(device)).cpu().double().numpy()
                 for values, i in zip(made, rows, strict=True):
                     found[i] = values[: len(sequences[i]) - 1]
         return found
-
-    def _scanned(self, ids: Tensor) -> Tensor:
-        """The log-probabilities of all but the first of each row of ids."""
-        parts, states = [], None
-        for start in range(0, ids.shape[1] - 1, CHUNK):
-            now = ids[:, start : min(start + CHUNK, ids.shape[1] - 1)]
-            then = ids[:, start + 1 : start + 1 + now.shape[1]]
-            raw, states = self._read(now, states)
-            log_p = raw.log_softmax(2)
-            parts.append(log_p.gather(2, then.to(raw.device)[..., None])[..., 0])
-        return torch.cat(parts, 1)
 
     def _run_once(self) -> None:
         self.predict_proba([""])

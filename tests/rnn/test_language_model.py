@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import sknets
 from sknets.rnn import LanguageModel
-from sknets.rnn.language_model import WindowData
+from sknets.rnn.language_network import WindowData
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # few epochs on purpose
 
@@ -116,6 +116,12 @@ def test_what_weights_mean_cannot_change(changed):
         with pytest.raises(ValueError, match=f"The '{name}' parameter of .* cannot change"):
             train(LINES)
     assert model.score(LINES) == before
+
+
+def test_scores_do_not_depend_on_how_many_steps_are_held(learnt, monkeypatch):
+    expected = learnt.score_samples([TEXT, "the"])
+    monkeypatch.setattr("sknets.rnn.language_network.STEPS", 7)
+    assert_allclose(learnt.score_samples([TEXT, "the"]), expected, rtol=1e-5)
 
 
 def test_scores_do_not_depend_on_what_is_scored_with_them(learnt):

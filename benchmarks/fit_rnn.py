@@ -32,7 +32,7 @@ from benchmarks._timing import (
 )
 from sknets import RNNClassifier
 
-RATE, BATCH, UNITS, FEATURES, CLASSES = 1e-3, 64, 64, 8, 5
+RATE, UNITS, FEATURES, CLASSES = 1e-3, 64, 8, 5
 LAYERS: dict[str, type[nn.Module]] = {"lstm": nn.LSTM, "gru": nn.GRU}
 
 
@@ -43,6 +43,7 @@ class Case(NamedTuple):
     shortest: int
     longest: int
     bars: dict[str, float]
+    batch: int = 64
     precision: str = "float32"
 
     def __str__(self) -> str:
@@ -50,13 +51,15 @@ class Case(NamedTuple):
             f"{self.shortest} to {self.longest}" if self.longest > self.shortest else self.longest
         )
         ours = "" if self.precision == "float32" else f", ours in {self.precision}"
-        return f"{self.cell.upper()}, {span} steps{ours}"
+        return f"{self.cell.upper()}, {span} steps, batch {self.batch}{ours}"
 
 
 CASES = [
     Case("lstm", 64, 64, {"bare loop": 1.05, "skorch": 0.7}),
+    Case("lstm", 64, 64, {"bare loop": 1.05, "skorch": 0.7}, batch=200),  # our default
     Case("lstm", 64, 64, {"skorch": 0.7}, precision="bfloat16"),
     Case("gru", 64, 64, {"bare loop": 1.05, "skorch": 0.7}),
+    Case("gru", 64, 64, {"bare loop": 1.05, "skorch": 0.7}, batch=200),
     Case("lstm", 5, 200, {"bare loop": 0.65}),
 ]
 
@@ -82,7 +85,7 @@ def ours(X: Sequences, y: np.ndarray, case: Case, n_units: int) -> Any:
         cell=case.cell,
         precision=case.precision,
         hidden_layer_sizes=(n_units,),
-        batch_size=BATCH,
+        batch_size=case.batch,
         learning_rate_init=RATE,
         max_iter=1,
         n_iter_no_change=np.inf,
@@ -109,7 +112,7 @@ def bare_loop(X: Sequences, y: np.ndarray, case: Case, n_units: int) -> Any:
     target = torch.from_numpy(y)
     net = Net(n_units, case.cell)
     optimizer = torch.optim.Adam(net.parameters(), lr=RATE, fused=True)
-    for rows in torch.randperm(len(values)).split(BATCH):
+    for rows in torch.randperm(len(values)).split(case.batch):
         optimizer.zero_grad()
         cross_entropy(net(values[rows], lengths[rows]), target[rows]).backward()
         optimizer.step()
@@ -120,7 +123,7 @@ def layer_alone(X: Sequences, y: np.ndarray, case: Case, n_units: int) -> Any:
     """Torch's operation and its gradient, batch after batch."""
     values, _ = map(torch.from_numpy, filled(X))
     layer = LAYERS[case.cell](FEATURES, n_units, batch_first=True)
-    for batch in values.split(BATCH):
+    for batch in values.split(case.batch):
         outputs, _ = layer(batch)
         outputs.backward(torch.ones_like(outputs))
     return layer
@@ -136,7 +139,7 @@ def skorch(X: Sequences, y: np.ndarray, case: Case, n_units: int) -> Any:
         optimizer=torch.optim.Adam,
         lr=RATE,
         max_epochs=1,
-        batch_size=BATCH,
+        batch_size=case.batch,
         iterator_train__shuffle=True,
         train_split=None,
         verbose=0,

@@ -23,6 +23,7 @@ from torch import nn
 
 from sknets._data import Data, is_streamed
 from sknets._device import compute_dtype, resolve_device
+from sknets._memory import kept_memory
 from sknets._params import estimator
 from sknets._random import Stream, derived_seed, draw_seed
 from sknets._state import to_arrays, to_tensors
@@ -382,11 +383,12 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
     def _run(self, trainer: Trainer, batches: Data, call: Call, pretrain: bool) -> None:
         """Train, and set what was learnt, however the training ends."""
         try:
-            if pretrain:
-                with trainer.interruptible():
-                    self._pretrain(trainer, batches)
-            if not trainer.interrupted:
-                trainer.train(batches)
+            with kept_memory():
+                if pretrain:
+                    with trainer.interruptible():
+                        self._pretrain(trainer, batches)
+                if not trainer.interrupted:
+                    trainer.train(batches)
         except DivergedError as error:
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "

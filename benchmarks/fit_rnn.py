@@ -170,7 +170,7 @@ def main(
     threads = os.cpu_count() or 1
     n_units = UNITS
     if toy:
-        repeats, samples, n_units = 1, 128, 4
+        repeats, samples, n_units = 1, 256, 4
     results: list[Timing] = []
     with at_most_threads(threads), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -1,7 +1,7 @@
 """Tiny Shakespeare by characters: 1.50 nats in 3 minutes, 1.4697 in 40, on the last tenth.
 
 nanoGPT reaches 1.88 on a processor in some 3 minutes, and 1.4697 on an A100
-(https://github.com/karpathy/nanoGPT). With ``--select`` the last tenth of the training part judges
+(https://github.com/karpathy/nanoGPT). What each model writes is printed. With ``--select`` the last tenth of the training part judges
 instead.
 """
 
@@ -55,7 +55,13 @@ def nats(seed: int, toy: bool, select: bool = False, **settings: Any) -> Outcome
     if toy:
         settings |= {"hidden_layer_sizes": (4,), "max_iter": 1, "window": 8}
     model = LanguageModel(**{**SHARED, **settings}, random_state=seed)
-    return timed(lambda: model.fit(text), lambda fitted: -fitted.score(unseen))
+
+    def score(fitted: LanguageModel) -> float:
+        drawn = {"max_length": 400, "temperature": 0.8, "random_state": seed}
+        print(*fitted.sample(prompt="ROMEO:", **drawn), flush=True)
+        return -fitted.score(unseen)
+
+    return timed(lambda: model.fit(text), score)
 
 
 def claims(select: bool) -> list[Claim]:

@@ -1,8 +1,8 @@
 """Tiny Shakespeare by characters: 1.50 nats in 3 minutes, 1.4697 in 40, on the last tenth.
 
 nanoGPT reaches 1.88 on a processor in some 3 minutes, and 1.4697 on an A100
-(https://github.com/karpathy/nanoGPT). What each model writes is printed. With ``--select`` the last tenth of the training part judges
-instead.
+(https://github.com/karpathy/nanoGPT). What each model writes is printed. With ``--select`` the last
+tenth of the training part judges instead.
 """
 
 from __future__ import annotations

@@ -290,8 +290,8 @@ class RecurrentNetwork(TokenEstimator, SequenceEstimator, NetworkTransformer):
         ValueError
             With ``states="all"``, if the sequences are not of one length.
         """
-        name = "states"  # which may be set after fit
-        check_values(type(self).__name__, self._parameter_constraints, {name: self.states})
+        given = {"states": self.states}  # which may be set after fit
+        check_values(type(self).__name__, self._parameter_constraints, given)
         return super().transform(X)
 
     @property

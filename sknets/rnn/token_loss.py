@@ -12,7 +12,9 @@ from torch.autograd.function import Function, once_differentiable
 from sknets._data import Batch, slices
 from sknets._training.steps import AutogradStep, StepResult
 
-CACHED = 2**19  # scores that are computed at a time, to stay in a processor's cache
+# Scores that are computed at a time: on a processor few enough to stay in its cache, elsewhere
+# enough to keep an accelerator busy.
+CACHED, HELD = 2**19, 2**25
 
 
 class TokenLoss(Function):
@@ -33,7 +35,8 @@ class TokenLoss(Function):
         h, w, column = hidden.to(dtype), weight.to(dtype), targets[:, None]
         d_scores = h.new_empty(n, n_tokens)
         total, d_bias = weight.new_zeros(()), torch.zeros_like(bias)
-        for rows in slices(n, max(1, CACHED // n_tokens)):
+        at_once = CACHED if hidden.device.type == "cpu" else HELD
+        for rows in slices(n, max(1, at_once // n_tokens)):
             scores = torch.mm(h[rows], w.t()).to(weight.dtype).add_(bias)
             scores.sub_(scores.amax(1, keepdim=True))
             right = scores.gather(1, column[rows])

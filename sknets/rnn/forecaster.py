@@ -126,8 +126,8 @@ class RNNForecaster(ManyToOne, NetworkRegressor):
         "_known_mean": np.ndarray,
         "_known_scale": np.ndarray,
     }
-    _decoding_parameters: ClassVar[tuple[str, ...]] = ("window",)
-    _lasting_parameters: ClassVar[tuple[str, ...]] = ("strategy", "horizon", "difference")
+    _decoding_parameters: ClassVar[tuple[str, ...]] = ("window", "horizon")
+    _lasting_parameters: ClassVar[tuple[str, ...]] = ("strategy", "difference")
 
     # Windows have no weights or difficulties of their own.
     def fit(self, X: Any, y: Any = None) -> Any:  # type: ignore[override]
@@ -263,6 +263,11 @@ class RNNForecaster(ManyToOne, NetworkRegressor):
                 f"The 'difference' parameter of {type(self).__name__} must hold whole numbers > 0. "
                 f"Got {self.difference!r} instead."
             )
+
+    def _check_lasting(self) -> None:
+        super()._check_lasting()
+        if self.strategy == "direct" and self.horizon != self._shape["horizon"]:
+            self._refuse("horizon")
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         values = self._checked_series(y)

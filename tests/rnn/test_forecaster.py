@@ -95,12 +95,28 @@ def test_columns_have_names_in_every_method():
             reg.forecast(SERIES[:50], 3, **wrong)
 
 
-def test_what_was_learnt_of_other_differences_cannot_go_on():
-    reg = forecaster(max_iter=1, warm_start=True).fit(None, SERIES)
-    for changed in (dict(difference=12), dict(strategy="direct"), dict(horizon=3)):
-        (name,) = changed
+@pytest.mark.parametrize(
+    ("strategy", "changed"),
+    [
+        ("recursive", dict(difference=12)),
+        ("recursive", dict(strategy="direct")),
+        ("direct", dict(difference=12)),
+        ("direct", dict(strategy="recursive")),
+        ("direct", dict(horizon=3)),
+    ],
+)
+def test_what_was_learnt_of_other_differences_cannot_go_on(strategy, changed):
+    reg = forecaster(max_iter=1, warm_start=True, strategy=strategy).fit(None, SERIES)
+    (name,) = changed
+    for train in (RNNForecaster.fit, RNNForecaster.partial_fit):
         with pytest.raises(ValueError, match=f"The '{name}' parameter of RNNForecaster cannot"):
-            copy.deepcopy(reg).set_params(**changed).fit(None, SERIES)
+            train(copy.deepcopy(reg).set_params(**changed), None, SERIES)
+
+
+def test_a_horizon_that_is_ignored_may_change():
+    reg = forecaster(max_iter=1, warm_start=True).fit(None, SERIES)
+    reg.set_params(horizon=3).fit(None, SERIES)
+    assert reg.predict(NOTHING).shape == (20,)
 
 
 @strategies

@@ -19,23 +19,22 @@ SHARED: dict[str, Any] = {
     "learning_rate": "one_cycle",
     "batch_size": 64,
     "window": 64,
+    "cell": "lstm",
+    "embedding_dim": 64,
+    "precision": "bfloat16",
     "device": "cpu",
 }
 SHORT = {
     "hidden_layer_sizes": (256,),
-    "embedding_dim": 64,
     "dropout": 0.1,
+    "input_dropout": 0.1,
     "learning_rate_init": 0.01,
-    "precision": "bfloat16",
-    "max_iter": 14,
+    "max_iter": 15,
 }
 LONG = {
-    "cell": "lstm",
     "hidden_layer_sizes": (512,),
-    "embedding_dim": 64,
     "dropout": 0.3,
     "learning_rate_init": 0.005,
-    "precision": "bfloat16",
     "max_iter": 12,
 }
 

@@ -22,6 +22,7 @@ SHARED: dict[str, Any] = {
     "learning_rate": "one_cycle",
     "batch_size": 64,
     "embedding_dim": 64,
+    "precision": "bfloat16",
     "device": "cpu",
 }
 

@@ -31,6 +31,7 @@ SETTINGS: dict[str, Any] = {
     "max_iter": 10,
     "learning_rate": "one_cycle",
     "learning_rate_init": 0.002,
+    "precision": "bfloat16",
     "beam_size": 4,
     "device": "cpu",
 }

@@ -1,5 +1,6 @@
 """Penn Treebank by words: an LSTM's perplexity on the test part, 100 at most in 40 minutes.
 
+Tokens are what stands between spaces: the 10,000 words of the corpus, and ends of sentences.
 Zaremba, Sutskever and Vinyals (2014), https://doi.org/10.48550/arXiv.1409.2329, reach 82.7 by two
 layers of 650 units with dropout, on an accelerator. With ``--select`` the validation part judges.
 """
@@ -14,14 +15,16 @@ from sknets import LanguageModel
 from sknets.datasets import load_penn_treebank
 
 SETTINGS: dict[str, Any] = {
+    "pattern": r"\S+",
     "cell": "lstm",
-    "hidden_layer_sizes": (300,),
-    "embedding_dim": 300,
+    "hidden_layer_sizes": (400,),
+    "embedding_dim": 400,
+    "tie_weights": True,
     "input_dropout": 0.4,
     "dropout": 0.5,
     "window": 35,
     "batch_size": 32,
-    "max_iter": 12,
+    "max_iter": 16,
     "learning_rate": "one_cycle",
     "learning_rate_init": 0.004,
     "precision": "bfloat16",

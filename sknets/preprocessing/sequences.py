@@ -134,7 +134,7 @@ class SequenceTokenizer(SequenceTransformer):
             If X holds something else than texts.
         """
         check_parameters(self)
-        self.tokenize("")  # raises for a wrong pattern
+        check_pattern(self.pattern, type(self).__name__)
         counts = Counter(token for text in texts_of(X) for token in self.tokenize(text))
         special = self._special
         frequent = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
@@ -201,13 +201,7 @@ class SequenceTokenizer(SequenceTransformer):
         text = text.lower() if lower else text
         if self.level == "character":
             return list(text)
-        try:
-            return [found.group() for found in re.finditer(self.pattern or WORDS, text)]
-        except re.error as error:
-            raise InvalidParameterError(
-                f"The 'pattern' parameter of SequenceTokenizer must be a regular expression. "
-                f"Got {self.pattern!r} instead: {error}."
-            ) from error
+        return [found.group() for found in re.finditer(self.pattern or WORDS, text)]
 
     @property
     def _special(self) -> list[str]:
@@ -247,10 +241,20 @@ class SequenceTokenizer(SequenceTransformer):
         return tags
 
 
-def tokenizer_of(tokens: list[str], level: str, lowercase: Any) -> SequenceTokenizer:
+def check_pattern(pattern: str | None, owner: str) -> None:
+    """Raise for what is no regular expression."""
+    try:
+        re.compile(pattern or WORDS)
+    except re.error as error:
+        raise InvalidParameterError(
+            f"The 'pattern' parameter of {owner} must be a regular expression. "
+            f"Got {pattern!r} instead: {error}."
+        ) from error
+
+
+def tokenizer_of(tokens: list[str], settings: Mapping[str, Any]) -> SequenceTokenizer:
     """A tokenizer that has learnt some tokens, those for the start and the end among them."""
-    settings: dict[str, Any] = {"level": level, "lowercase": lowercase, "boundaries": True}
-    tokenizer = SequenceTokenizer(**settings)
+    tokenizer = SequenceTokenizer(**settings, boundaries=True)
     tokenizer.tokens_ = tokens
     tokenizer.vocabulary_ = {token: i for i, token in enumerate(tokens)}
     return tokenizer

@@ -16,6 +16,7 @@ from sknets._training.trainer import Seen
 from sknets.base import NetworkEstimator, clipping_norm
 from sknets.base.training_set import Call
 from sknets.layers import INITIALIZERS
+from sknets.preprocessing.sequences import SequenceTokenizer, check_pattern, tokenizer_of
 from sknets.rnn.cells import CELLS, PLAIN, cell_class
 from sknets.rnn.network import (
     POOLINGS,
@@ -163,11 +164,29 @@ class TextEstimator(TokenEstimator):
 
     level: str = param("word", OneOf("character", "word"), "What a token of texts is.")
     lowercase: bool = param(False, "boolean", "Whether texts are made lower case.")
+    pattern: Any = param(
+        None,
+        [None, str],
+        "A regular expression of a word, such as r'\\S+' where spaces are between all tokens. None "
+        "finds words, with apostrophes inside, and single punctuation marks. Ignored with "
+        "level='character'.",
+    )
 
-    _lasting_parameters: ClassVar[tuple[str, ...]] = ("level", "lowercase")
+    _lasting_parameters: ClassVar[tuple[str, ...]] = ("level", "lowercase", "pattern")
+
+    def _learnt_tokens(self, texts: list[str], **limits: Any) -> list[str]:
+        """The tokens of texts, within limits of their number."""
+        settings = {name: getattr(self, name) for name in TextEstimator._lasting_parameters}
+        return SequenceTokenizer(**settings, **limits, boundaries=True).fit(texts).tokens_
+
+    def _tokenizer(self, tokens: list[str], reset: bool = False) -> SequenceTokenizer:
+        """What makes ids of texts: as parameters say, or as they did in the fit."""
+        of = vars(self) if reset else self._shape
+        return tokenizer_of(tokens, {name: of[name] for name in TextEstimator._lasting_parameters})
 
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
+        check_pattern(self.pattern, type(self).__name__)
         self._check_stochastic()
         for name, refused in (("curriculum", self.curriculum), ("averaging", self._n_snapshots)):
             if refused:

@@ -169,7 +169,7 @@ class ImageCaptioner(Writer):
         several = references(y)
         texts = [text for each in several for text in each]
         if reset:
-            self.target_tokens_ = self._learnt_tokens(texts, "y")
+            self.target_tokens_ = self._tokens_of(texts)
         images = self._sources(X, reset)
         check_consistent_length(images, several)
         rows = np.repeat(np.arange(len(several)), [len(each) for each in several])

@@ -23,7 +23,7 @@ from sknets._training.losses import Loss, SoftmaxLogLoss
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import Step
 from sknets.base.training_set import Call, TrainingSet
-from sknets.preprocessing.sequences import END, SequenceTokenizer, texts_of, tokenizer_of
+from sknets.preprocessing.sequences import END, SequenceTokenizer, texts_of
 from sknets.rnn.base import TextEstimator
 from sknets.rnn.language_network import LanguageNetwork, StatefulStep, WindowData, draw
 from sknets.rnn.network import Tokens
@@ -108,7 +108,7 @@ class LanguageModel(TextEstimator):
     def tokenizer_(self) -> SequenceTokenizer:
         """How texts become ids, with a mark at the end of each."""
         check_is_fitted(self)
-        return tokenizer_of(self.tokens_, self._shape["level"], self._shape["lowercase"])
+        return self._tokenizer(self.tokens_)
 
     def fit(self, X: Any, y: Any = None) -> Any:
         """Learn from texts.
@@ -165,11 +165,10 @@ class LanguageModel(TextEstimator):
         if not any(texts):
             raise ValueError("X must hold a text that is not empty.")
         if reset:
-            names = ("level", "vocabulary_size", "min_count", "lowercase")
-            settings: dict[str, Any] = {name: getattr(self, name) for name in names}
-            found = SequenceTokenizer(**settings, boundaries=True).fit(texts)
-            self.tokens_: list[str] = found.tokens_
-        tokenizer = tokenizer_of(self.tokens_, self.level, self.lowercase)
+            self.tokens_: list[str] = self._learnt_tokens(
+                texts, vocabulary_size=self.vocabulary_size, min_count=self.min_count
+            )
+        tokenizer = self._tokenizer(self.tokens_, reset=True)
         stream = np.concatenate([[tokenizer.vocabulary_[END]], *_with_end(tokenizer, texts)])
         return stream[:-1], stream[1:]
 

@@ -18,7 +18,7 @@ from sknets._params import OneOf, estimator, param
 from sknets._sequences import Sequences
 from sknets.base.training_set import Call
 from sknets.preprocessing.ragged import as_sequences
-from sknets.preprocessing.sequences import holds_texts
+from sknets.preprocessing.sequences import holds_texts, texts_of
 from sknets.rnn.attention import Memory
 from sknets.rnn.base import TYPICAL_TIME
 from sknets.rnn.decoder import ATTENTIONS, Source
@@ -139,7 +139,7 @@ class Seq2Seq(Writer):
         source = self.source if reset else self._shape["source"]
         if reset:
             texts = source == "tokens" and holds_texts(X)
-            self.source_tokens_: list[str] | None = self._learnt_tokens(X, "X") if texts else None
+            self.source_tokens_: list[str] | None = self._tokens_of(texts_of(X)) if texts else None
         if source == "vector":
             kinds = (np.float64, np.float32)
             rows = validate_data(self, as_array(X), dtype=kinds, reset=reset)

@@ -29,11 +29,9 @@ from sknets.preprocessing.sequences import (
     PADDING,
     START,
     UNKNOWN,
-    SequenceTokenizer,
     holds_texts,
     one_column,
     texts_of,
-    tokenizer_of,
 )
 from sknets.rnn.attention import Attention
 from sknets.rnn.base import TextEstimator
@@ -296,6 +294,9 @@ class Writer(TextEstimator):
 
     # -- targets in
 
+    def _tokens_of(self, texts: list[str]) -> list[str]:
+        return self._learnt_tokens(texts, vocabulary_size=self.vocabulary_size)
+
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
         pair = self._forcing
@@ -318,19 +319,10 @@ class Writer(TextEstimator):
         if reset:
             self.target_tokens_: list[str] | None = None
             if holds_texts(y):
-                self.target_tokens_ = self._learnt_tokens(y, "y")
+                self.target_tokens_ = self._tokens_of(texts_of(y, "y"))
         sources, targets = self._sources(X, reset), self._targets(y, reset)
         check_consistent_length(sources, targets)
         return sources, targets
-
-    def _learnt_tokens(self, texts: Any, name: str) -> list[str]:
-        names = ("level", "lowercase", "vocabulary_size")
-        settings: dict[str, Any] = {name: getattr(self, name) for name in names}
-        return SequenceTokenizer(**settings, boundaries=True).fit(texts_of(texts, name)).tokens_
-
-    def _tokenizer(self, tokens: list[str], reset: bool = False) -> SequenceTokenizer:
-        of = vars(self) if reset else self._shape
-        return tokenizer_of(tokens, of["level"], of["lowercase"])
 
     def _targets(self, y: Any, reset: bool) -> SequenceRows:
         """The targets from their starts to their ends."""

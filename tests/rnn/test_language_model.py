@@ -9,6 +9,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 import sknets
+from sknets._params import InvalidParameterError
 from sknets.rnn import LanguageModel
 from sknets.rnn.language_network import WindowData
 
@@ -88,6 +89,19 @@ def test_an_empty_text_is_its_end_alone(learnt, words):
     assert p["<end>"] > 0.1
 
 
+def test_words_are_what_a_pattern_finds():
+    texts = ["the <unk> of mr. x isn't here"] * 20
+    model = LanguageModel("word", pattern=r"\S+", **SMALL, max_iter=30).fit(texts)
+    assert set(model.tokens_[4:]) == {"the", "of", "mr.", "x", "isn't", "here"}
+    copy = pickle.loads(pickle.dumps(model))
+    assert copy.set_params(pattern=None).perplexity(texts) == model.perplexity(texts) < 1.5
+    assert model.predict_proba(["the"])[0].argmax() == model.tokens_.index("<unk>")
+    marks = LanguageModel("word", **SMALL, max_iter=1).fit(texts)
+    assert {"<", "unk", ">", "mr", "."} < set(marks.tokens_)
+    with pytest.raises(InvalidParameterError, match="'pattern' parameter of LanguageModel must be"):
+        LanguageModel("word", pattern="(").fit(texts)
+
+
 def test_a_table_of_one_column_holds_texts(words):
     table = pd.DataFrame({"text": LINES})
     again = LanguageModel(**words.get_params()).fit(table)
@@ -104,7 +118,13 @@ def test_what_a_prompt_says_is_not_changed(words):
 
 
 @pytest.mark.parametrize(
-    "changed", [dict(level="character"), dict(lowercase=True), dict(tie_weights=True)]
+    "changed",
+    [
+        dict(level="character"),
+        dict(lowercase=True),
+        dict(pattern=r"\S+"),
+        dict(tie_weights=True),
+    ],
 )
 def test_what_weights_mean_cannot_change(changed):
     settings = SMALL | dict(hidden_layer_sizes=(8,), embedding_dim=8, max_iter=1)

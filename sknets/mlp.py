@@ -29,6 +29,7 @@ from sknets.base import (
     NetworkClassifier,
     NetworkRegressor,
     NetworkTransformer,
+    SupervisedNetwork,
 )
 from sknets.layers import (
     ACTIVATIONS,
@@ -242,7 +243,7 @@ _activation = partial(
 
 
 @estimator
-class MultilayerPerceptron(NetworkTransformer):
+class MultilayerPerceptron(NetworkTransformer, SupervisedNetwork):
     """Abstract: what both perceptrons have in common."""
 
     input_dropout: float = param(
@@ -353,16 +354,17 @@ class MultilayerPerceptron(NetworkTransformer):
         logistic = self.activation == "logistic"
         _initialise_like_scikit_learn(module.linear_layers, logistic, self.bias_init, seed)
 
-    def _step(self, module: Any, flat: FlatParameters, loss: Loss) -> Step:
+    def _step(self, module: Any, flat: FlatParameters) -> Step:
+        loss = self._loss_function()
         if not self._mixed and Backpropagation.is_possible(module, loss):
             return Backpropagation(module, loss)
-        return super()._step(module, flat, loss)
+        return super()._step(module, flat)
 
     def _pretrain(self, trainer: Trainer, batches: Data) -> None:
         """Greedy layer-wise supervised training (Bengio et al., 2007, section 5)."""
         if self.pretrain is None:
             return
-        module, loss = trainer.module_, self._loss_function()
+        module = trainer.module_
         sizes = (self.n_features_in_, *self._hidden_layer_sizes())
         for i in range(1, self._n_hidden_layers() + 1):
             seed = derived_seed(self._seed, Stream.PRETRAIN, i)
@@ -375,7 +377,7 @@ class MultilayerPerceptron(NetworkTransformer):
             stage = Trainer(
                 shallow,
                 flat,
-                self._step(shallow, flat, loss),
+                self._step(shallow, flat),
                 self._recipe(seed, None, incremental=False),
                 callbacks=[patience],
                 device=batches.device,

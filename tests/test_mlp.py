@@ -267,7 +267,7 @@ def test_backpropagation_equals_autograd(activation, weighted, sparse, loss):
 def test_networks_that_are_not_plain_are_differentiated_by_autograd(settings):
     clf = MLPClassifier(5, max_iter=1, random_state=0, **settings).fit(X_iris, y_iris)
     flat = FlatParameters(clf.module_)
-    assert isinstance(clf._step(clf.module_, flat, clf._loss_function()), AutogradStep)
+    assert isinstance(clf._step(clf.module_, flat), AutogradStep)
 
 
 # -- what ours adds

@@ -1,5 +1,6 @@
 """What every estimator does, and the roles it can have."""
 
+from sknets.base.descent import DescentEstimator
 from sknets.base.estimator import NetworkEstimator
 from sknets.base.parameters import TrainingParameters, clipping_norm
 from sknets.base.supervised import (
@@ -14,6 +15,7 @@ from sknets.base.transformer import NetworkTransformer
 __all__ = [
     "CLASS_LOSSES",
     "REGRESSION_LOSSES",
+    "DescentEstimator",
     "NetworkClassifier",
     "NetworkEstimator",
     "NetworkRegressor",

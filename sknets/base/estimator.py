@@ -16,8 +16,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import _check_sample_weight
 from skorch.history import History
 from torch import nn
 
@@ -25,8 +24,7 @@ from sknets._data import Data, is_streamed
 from sknets._device import compute_dtype, resolve_device
 from sknets._memory import kept_memory
 from sknets._params import estimator
-from sknets._random import Stream, derived_seed, draw_seed
-from sknets._state import to_arrays, to_tensors
+from sknets._random import draw_seed
 from sknets._training import checkpoint
 from sknets._training.callbacks import (
     Checkpoint,
@@ -35,35 +33,28 @@ from sknets._training.callbacks import (
     Progress,
     RestoreBest,
     TaskCallbacks,
-    Validation,
 )
-from sknets._training.losses import Loss
-from sknets._training.objective import FullObjective
 from sknets._training.parameters import FlatParameters
-from sknets._training.steps import AutogradStep, Step
-from sknets._training.trainer import DivergedError, Seen, Trainer
+from sknets._training.steps import Step
+from sknets._training.trainer import DivergedError, Recipe, Seen, Trainer
 from sknets._warnings import warn
 from sknets.base.held import HeldNetwork, declared_names, declared_state, filled
-from sknets.base.parameters import TrainingParameters
-from sknets.base.training_set import Call, TrainingSet, checked_difficulty
+from sknets.base.parameters import RunParameters
+from sknets.base.training_set import Call, TrainingSet
 
 # Of which a fit keeps the values.
 AS_FITTED = ("_shape_parameters", "_decoding_parameters", "_lasting_parameters")
 
 
 @estimator
-class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, ABC):
-    """Abstract: an estimator that holds a network and trains it by gradient descent."""
+class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
+    """Abstract: an estimator that holds a network and trains it over minibatches."""
 
     _fitted_attributes: ClassVar[dict[str, str]] = {
         "module_": "torch.nn.Module: The trained network.",
         "history_": "skorch.history.History: One record an epoch, over all calls.",
         "loss_": "float: The loss of the last epoch, penalty included.",
         "loss_curve_": "list of float of shape (n_epochs,): The loss of each epoch.",
-        "best_loss_": "float or None: The lowest loss; None with early_stopping=True.",
-        "validation_scores_": "list of float or None: The validation score of each epoch, with "
-        "early_stopping=True.",
-        "best_validation_score_": "float or None: The highest of them.",
         "n_iter_": "int: Epochs (or iterations of a full-batch solver) of the last call.",
         "t_": "int: Samples seen in training, over all calls.",
         "n_outputs_": "int: Outputs of the network.",
@@ -73,7 +64,6 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
     }
     _fit_state: ClassVar[dict[str, type]] = {
         "_input_dtype": str,
-        "_no_improvement_count": int,
         "_seed": int,
         "_training_state": dict,
     }
@@ -102,12 +92,28 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         """Targets as the loss wants them; sets what decoding needs."""
 
     @abstractmethod
-    def _measure(self, valid: TrainingSet, loss: Loss) -> dict[str, float]:
-        """Loss and score on the held-out samples, as ``valid_loss`` and ``valid_score``."""
-
-    def _step(self, module: nn.Module, flat: FlatParameters, loss: Loss) -> Step:
+    def _step(self, module: nn.Module, flat: FlatParameters) -> Step:
         """The training step of a batch."""
-        return AutogradStep(module, loss, flat.grad, self._mixed)
+
+    @abstractmethod
+    def _recipe(self, seed: int, difficulty: np.ndarray | None, incremental: bool) -> Recipe:
+        """The parameters in the trainer's words."""
+
+    def _split(self, data: TrainingSet) -> tuple[np.ndarray, np.ndarray] | None:
+        """The rows to train on and those to hold out, if any are."""
+        return None
+
+    def _stopping_rule(self, scored: bool) -> NoImprovement:
+        """When to stop before the last epoch: never."""
+        return NoImprovement("train_loss", 0.0, np.inf, np.inf, 0, keep_best=False)
+
+    def _problem(self, trainer: Trainer, incremental: bool) -> str | None:
+        """Why the training may not have converged."""
+        return None
+
+    def _reports(self, valid: TrainingSet | None) -> list[Any]:
+        """Callbacks that measure and print."""
+        return [Printer()] if self.verbose else []
 
     def _choose_trained(self, module: nn.Module) -> None:
         """Freeze what stays as it is."""
@@ -119,8 +125,8 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         """What callbacks are shown of the data."""
         return call.seen(held_out)
 
-    def _stratify(self, target: np.ndarray) -> np.ndarray | None:
-        """What the validation split is stratified by."""
+    def _difficulty(self, call: Call, n_samples: int) -> np.ndarray | None:
+        """How hard each sample is, where it matters."""
         return None
 
     # -- one fit
@@ -137,14 +143,13 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             else:
                 self._check_lasting()
             data = self._training_set(call, fresh)
-            difficulty = checked_difficulty(call.difficulty, self.curriculum, len(data.target))
-            data = data._replace(difficulty=difficulty)
+            data = data._replace(difficulty=self._difficulty(call, data.n_samples))
             self._seed = draw_seed(self.random_state)
             identity = self._identity(data, fresh) if not call.incremental else None
             resumed = checkpoint.read(self.checkpoint, identity) if identity else None
             if resumed is not None:
                 self._seed = resumed["seed"]
-            held_out = self._split(data.target)
+            held_out = self._split(data)
             train, valid = (data, None) if held_out is None else map(data.part, held_out)
             batches = self._batches(train)
             trainer = self._trainer(call, fresh, batches, train.difficulty, valid, identity)
@@ -210,26 +215,9 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             )
         Path(self.checkpoint).mkdir(parents=True, exist_ok=True)
 
-    def _split(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """The rows to train on and those to hold out, if any are."""
-        if not self.early_stopping or self._full_batch:
-            return None
-        train, valid = train_test_split(
-            np.arange(len(target)),
-            test_size=float(self.validation_fraction),
-            stratify=self._stratify(target),
-            random_state=derived_seed(self._seed, Stream.SPLIT),
-        )
-        if len(valid) < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' "
-                "or the size of your dataset."
-            )
-        return train, valid
-
     def _batches(self, data: TrainingSet) -> Data:
         """Minibatches on the device and in the precision that the parameters ask for."""
-        n = len(data.target)
+        n = data.n_samples
         batch_size = self._batch_size(n)
         if self._full_batch and not is_streamed(data.X):
             batch_size = n
@@ -240,7 +228,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
 
     def _as_one_batch(self, data: TrainingSet, dtype: torch.dtype) -> Data:
         """All samples at once, on the CPU."""
-        return data.batches(len(data.target), dtype, torch.device("cpu"))
+        return data.batches(data.n_samples, dtype, torch.device("cpu"))
 
     def _batch_size(self, n: int) -> int:
         if self.batch_size == "auto":
@@ -270,16 +258,15 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         self._shape = {name: getattr(self, name) for name in chain(*listed)}
         if fresh:
             self._start_records()
-        loss = self._loss_function()
         flat = FlatParameters(module)
         stopping = self._stopping_rule(scored=valid is not None)
         return Trainer(
             module,
             flat,
-            self._step(module, flat, loss),
+            self._step(module, flat),
             self._recipe(self._seed, difficulty, call.incremental),
             stopping=stopping,
-            callbacks=self._trainer_callbacks(call, valid, loss, stopping, identity),
+            callbacks=self._trainer_callbacks(call, valid, stopping, identity),
             predictor=self,
             history=self.history_,
             samples_seen=self.t_,
@@ -326,28 +313,18 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
         """What a fit from scratch starts from."""
         self.history_ = History()
         self.loss_curve_: list[float] = []
-        self.t_ = self.n_iter_ = self._no_improvement_count = 0
+        self.t_ = self.n_iter_ = 0
         self.loss_ = np.inf
-        stopping = self.early_stopping and not self._full_batch
-        self.best_loss_: float | None = None if stopping else np.inf
-        self.validation_scores_: list[float] | None = [] if stopping else None
-        self.best_validation_score_ = -np.inf if stopping else None
 
     def _trainer_callbacks(
         self,
         call: Call,
         valid: TrainingSet | None,
-        loss: Loss,
         stopping: NoImprovement,
         identity: dict[str, Any] | None,
     ) -> list[Any]:
         """Callbacks in the order they must run: measure, report, decide, then the user's."""
-        found: list[Any] = []
-        if valid is not None:
-            found.append(Validation(partial(self._measure, valid, loss)))
-        if self.verbose:
-            found.append(Printer())
-        found.append(stopping)
+        found = [*self._reports(valid), stopping]
         if self.progress:
             found.append(Progress())
         if identity is not None:
@@ -358,27 +335,6 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
             data = {"X": call.X, "y": call.y, "metadata": call.metadata}
             found.append(TaskCallbacks(self, data, self._fitted_now))
         return found + list(self.callbacks or [])
-
-    @property
-    def _patience(self) -> float:
-        """Epochs without improvement; a full-batch solver has its own rule, cycles raise losses."""
-        return np.inf if self._full_batch or self._n_snapshots else self.n_iter_no_change
-
-    def _stopping_rule(self, scored: bool) -> NoImprovement:
-        """When to stop: by the validation score, or by the training loss."""
-        key, best, worst = (
-            ("valid_score", self.best_validation_score_, -np.inf)
-            if scored
-            else ("train_loss", self.best_loss_, np.inf)
-        )
-        return NoImprovement(
-            key,
-            self.tol,
-            self._patience,
-            worst if best is None else best,
-            self._no_improvement_count,
-            keep_best=scored,
-        )
 
     def _run(self, trainer: Trainer, batches: Data, call: Call, pretrain: bool) -> None:
         """Train, and set what was learnt, however the training ends."""
@@ -403,74 +359,24 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, TrainingParameters, AB
 
     def _record(self, trainer: Trainer) -> None:
         """Fitted attributes after (a part of) a training."""
-        history, stopping = trainer.history, trainer.stopping
+        history = trainer.history
         self.module_.eval()
         self.n_iter_ = trainer.epochs_of_call
         self.t_ = trainer.samples_seen
         self.loss_curve_ = history[:, "train_loss"] if history else []
         if history:
             self.loss_ = self.loss_curve_[-1]
-        self._no_improvement_count = stopping.count
-        if stopping.keep_best:
-            self.validation_scores_ = [r["valid_score"] for r in history if "valid_score" in r]
-            self.best_validation_score_ = stopping.best
-        else:
-            self.best_loss_ = stopping.best
-        if trainer.result is not None:
-            self.n_iter_ = min(trainer.result.n_iter, self.max_iter)
-            self.loss_ = trainer.result.value
-        elif not self._full_batch:
+        if not self._full_batch:
             self._training_state = trainer.state()
-            snapshots = (trainer.flat.as_state_dict(s) for s in trainer.snapshots)
-            earlier = getattr(self, "_snapshots", []) if trainer.continued else []
-            taken = earlier + [to_arrays(state) for state in snapshots]
-            self._snapshots = taken[-self.n_snapshots :]
         if trainer.compute_device.type == "cpu":
             parameter = next(self.module_.parameters())
             given = getattr(torch, self._input_dtype)
             self.module_.to(torch.promote_types(parameter.dtype, given))
 
-    def _problem(self, trainer: Trainer, incremental: bool) -> str | None:
-        """Why the training may not have converged."""
-        result = trainer.result
-        if result is not None:
-            if result.converged or trainer.stop_message:
-                return None
-            return (
-                f"{self.solver} failed to converge after {result.n_iter} iteration(s) "
-                f"(status={result.status}): {result.message.rstrip('.')}. You might also want to "
-                "scale the data or increase max_iter."
-            )
-        if trainer.diverged:
-            return (
-                f"The training loss became non-finite in epoch {len(self.history_)}; the best "
-                "weights before it are kept."
-            )
-        expected = incremental or trainer.recipe.schedule.ends_by_design
-        if expected or trainer.stop_message or trainer.interrupted or self._full_batch:
-            return None
-        return (
-            f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
-            "optimization hasn't converged yet."
-        )
-
     def _fitted_now(self) -> dict[str, Any]:
         """What a copy of this estimator needs to predict as if training ended here."""
         state = {k: v.detach().clone() for k, v in self.module_.state_dict().items()}
         return {"module_": self._module_with(state).eval()}
-
-    def _objective(self, X: Any, y: Any, sample_weight: Any = None) -> FullObjective:
-        """What training minimises, on given data, as a function of a copy of the weights."""
-        check_is_fitted(self)
-        given = self._training_set(Call(X, y, sample_weight), fresh=False)
-        double = torch.float64
-        data = self._as_one_batch(given, double)
-        module = self._module_with(to_tensors(to_arrays(self.module_.state_dict())))
-        module = module.to(double).eval()
-        flat = FlatParameters(module)
-        step = self._step(module, flat, self._loss_function())
-        penalty = self._recipe(self._seed, None, incremental=False).penalty
-        return FullObjective(flat, step, penalty, data)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import partial
 from math import prod
 from typing import Any, ClassVar
 
@@ -23,7 +22,6 @@ from sknets._measure import Layer, Work, layers_of
 from sknets._state import to_arrays, to_tensors
 from sknets._summary import Summary
 from sknets._training import checkpoint
-from sknets._training.losses import Loss
 from sknets.base.training_set import input_tensor
 
 FEW_ROWS = 4
@@ -37,7 +35,6 @@ class HeldNetwork(BaseEstimator, ABC):
     n_features_in_: int
     n_outputs_: int
     device: Any
-    loss: str
     _shape: dict[str, Any]  # the parameters that shaped the network, and its outputs' meaning
     _items_may_be_arrays: ClassVar[bool] = False  # of a Dataset, rather than rows alone
 
@@ -47,7 +44,6 @@ class HeldNetwork(BaseEstimator, ABC):
         "_module_state": dict,  # in a pickle, of module_
         "history_": list,  # of which skorch's History is one
         "_shape": dict,
-        "_snapshots": list,
     }
 
     # -- what a family or a role supplies
@@ -61,8 +57,8 @@ class HeldNetwork(BaseEstimator, ABC):
         """Fill the network's parameters and buffers."""
 
     @abstractmethod
-    def _loss_function(self) -> Loss:
-        """The loss to minimise, once targets are encoded."""
+    def _run_once(self) -> None:
+        """Predict something, or raise where what was loaded does not fit together."""
 
     def _input_shape(self) -> tuple[int, ...]:
         """The shape of one input of the network."""
@@ -154,43 +150,6 @@ class HeldNetwork(BaseEstimator, ABC):
         whole = tensors[0] if len(tensors) == 1 else torch.cat(tensors)
         return whole.cpu().numpy().astype(X.dtype, copy=False)
 
-    def _outputs(self, X: Any) -> np.ndarray:
-        """Probabilities or means for validated inputs, averaged over the members if several."""
-        loss, members = self._fitted_loss(), self._members()
-        # In the input's precision, so that probabilities add up to 1 in it.
-        dtype = getattr(torch, np.dtype(X.dtype).name)
-
-        def mean(x: Tensor) -> Tensor:
-            outputs = [loss.outputs(member(x).to(dtype)) for member in members]
-            return outputs[0] if len(outputs) == 1 else torch.stack(outputs).mean(0)
-
-        with torch.inference_mode():
-            return self._array(self._forward(X, mean), X)
-
-    def _run_once(self) -> None:
-        """Predict something, or raise where what was loaded does not fit together."""
-        self._outputs(np.zeros((1, self.n_features_in_)))
-
-    def _fitted_loss(self) -> Loss:
-        """The loss that was minimised, whatever `loss` was set to since."""
-        if self._shape["loss"] == self.loss:
-            return self._loss_function()
-        twin: HeldNetwork = type(self)(**self.get_params(deep=False))
-        for name, value in {**vars(self), **self._shape}.items():
-            setattr(twin, name, value)
-        return twin._loss_function()
-
-    def _members(self) -> list[Callable[..., Tensor]]:
-        """What predictions are the mean of: the network, or its snapshots (Huang et al., 2017)."""
-        if not getattr(self, "_snapshots", None):
-            return [self.module_]
-        parameter = next(self.module_.parameters())
-        states = (to_tensors(state) for state in self._snapshots)
-        return [
-            partial(_with_state, self.module_, {name: t.to(parameter) for name, t in state.items()})
-            for state in states
-        ]
-
     def summary(self) -> Summary:
         """The layers of the network: shapes, parameters, operations, memory, receptive fields.
 
@@ -254,11 +213,6 @@ def declared_names(cls: type, field: str) -> tuple[str, ...]:
     """What a class and those it is made of list under a name, each its own alone."""
     found = (name for base in reversed(cls.__mro__) for name in vars(base).get(field, ()))
     return tuple(dict.fromkeys(found))
-
-
-def _with_state(module: nn.Module, state: dict[str, Tensor], x: Tensor, **how: Any) -> Tensor:
-    """The outputs of a network with other parameters and buffers."""
-    return torch.func.functional_call(module, state, (x,), how)
 
 
 def filled(module: nn.Module, state: dict[str, Tensor]) -> nn.Module:

@@ -1,4 +1,4 @@
-"""The training parameters that all estimators share, and what they mean to the trainer."""
+"""The parameters that estimators share, and what they mean to the trainer."""
 
 from __future__ import annotations
 
@@ -43,7 +43,75 @@ def clipping_norm(default: float | None) -> Any:
 
 
 @estimator
-class TrainingParameters(BaseEstimator):
+class RunParameters(BaseEstimator):
+    """Abstract: how to run a fit, whatever it learns by."""
+
+    batch_size: Any = param(
+        "auto",
+        [OneOf("auto", "full"), Interval(Integral, 1, None, closed="left")],
+        "Samples in a minibatch; 'auto' is min(200, n_samples), 'full' all of them.",
+    )
+    shuffle: bool = param(True, "boolean", "Whether to permute the samples in each epoch.")
+    random_state: Any = param(
+        None,
+        "random_state",
+        "Determines the initial weights, the validation split, batches and dropout. Pass an int "
+        "for the same result at every call.",
+    )
+    verbose: Any = param(False, "verbose", "Whether to print a line an epoch.")
+    warm_start: bool = param(
+        False, "boolean", "Whether fit goes on from the weights of the last call."
+    )
+    checkpoint: Any = param(
+        None,
+        [None, str, os.PathLike],
+        "File that holds the state of training, from which a killed fit resumes, or folder in "
+        "which each fit keeps such a file of its own.",
+    )
+    callbacks: Any = param(
+        None, [list, tuple, None], "Callbacks of skorch, which see the trainer as their net."
+    )
+    progress: bool = param(False, "boolean", "Whether to show a bar over epochs with time left.")
+    device: str = param(
+        "auto", [str, torch.device], "Where to compute: 'auto', 'cpu', 'cuda', 'cuda:1', 'mps'."
+    )
+    precision: str = param(
+        "auto",
+        OneOf("auto", "float32", "float64", "bfloat16"),
+        "Precision of training; 'bfloat16' multiplies in it and adds in float32. 'auto' is "
+        "float32, or the input's float64 where an epoch is one batch or the solver is a full-batch "
+        "one. Predictions are never computed in bfloat16.",
+    )
+
+    @property
+    def _full_batch(self) -> bool:
+        """Whether all samples are one batch, to a solver that asks for them as it likes."""
+        return False
+
+    @property
+    def _mixed(self) -> bool:
+        """Whether training multiplies in bfloat16."""
+        return self.precision == "bfloat16"
+
+    def _check_settings(self, incremental: bool) -> None:
+        """Raise for parameters that are wrong by themselves or do not go together."""
+        check_parameters(self)
+        resolve_device(self.device, type(self).__name__)
+        self._check_callbacks()
+
+    def _check_callbacks(self) -> None:
+        for item in self.callbacks or []:
+            callback = item[1] if isinstance(item, (tuple, list)) and len(item) == 2 else item
+            cls = callback if isinstance(callback, type) else type(callback)
+            if not issubclass(cls, Callback):
+                raise ValueError(
+                    f"The 'callbacks' parameter of {type(self).__name__} must hold callbacks of "
+                    f"skorch, or pairs of a name and one. Got {item!r} instead."
+                )
+
+
+@estimator
+class TrainingParameters(RunParameters):
     """Abstract: how to train by gradient descent, in MLPClassifier's words."""
 
     solver: Any = param(
@@ -57,11 +125,6 @@ class TrainingParameters(BaseEstimator):
         Interval(Real, 0, None, closed="left"),
         "Strength of the penalty on the weights, divided by the sample size when added to the "
         "loss. With solver='adamw', the decoupled weight decay instead.",
-    )
-    batch_size: Any = param(
-        "auto",
-        [OneOf("auto", "full"), Interval(Integral, 1, None, closed="left")],
-        "Samples in a minibatch; 'auto' is min(200, n_samples), 'full' all of them.",
     )
     learning_rate: str = param(
         "constant",
@@ -84,22 +147,11 @@ class TrainingParameters(BaseEstimator):
         Interval(Integral, 1, None, closed="left"),
         "The most epochs (passes over the data) of a call, or iterations of a full-batch solver.",
     )
-    shuffle: bool = param(True, "boolean", "Whether to permute the samples in each epoch.")
-    random_state: Any = param(
-        None,
-        "random_state",
-        "Determines the initial weights, the validation split, batches and dropout. Pass an int "
-        "for the same result at every call.",
-    )
     tol: float = param(
         1e-4,
         Interval(Real, 0, None, closed="left"),
         "An epoch that does not improve the loss (or validation score) by this much counts as no "
         "change; for full-batch solvers, the tolerance of the gradient.",
-    )
-    verbose: Any = param(False, "verbose", "Whether to print a line an epoch.")
-    warm_start: bool = param(
-        False, "boolean", "Whether fit goes on from the weights of the last call."
     )
     momentum: float = param(0.9, Interval(Real, 0, 1, closed="both"), "Momentum of solver='sgd'.")
     nesterovs_momentum: bool = param(
@@ -202,41 +254,13 @@ class TrainingParameters(BaseEstimator):
         Interval(Real, 0, 1, closed="right"),
         "Share of max_iter after which a curriculum holds all samples.",
     )
-    checkpoint: Any = param(
-        None,
-        [None, str, os.PathLike],
-        "File that holds the state of training, from which a killed fit resumes, or folder in "
-        "which each fit keeps such a file of its own.",
-    )
-    callbacks: Any = param(
-        None, [list, tuple, None], "Callbacks of skorch, which see the trainer as their net."
-    )
-    progress: bool = param(False, "boolean", "Whether to show a bar over epochs with time left.")
-    device: str = param(
-        "auto", [str, torch.device], "Where to compute: 'auto', 'cpu', 'cuda', 'cuda:1', 'mps'."
-    )
-    precision: str = param(
-        "auto",
-        OneOf("auto", "float32", "float64", "bfloat16"),
-        "Precision of training; 'bfloat16' multiplies in it and adds in float32. 'auto' is "
-        "float32, or the input's float64 where an epoch is one batch or the solver is a full-batch "
-        "one. Predictions are never computed in bfloat16.",
-    )
 
     @property
     def _full_batch(self) -> bool:
         return self.solver in FULL_BATCH
 
-    @property
-    def _mixed(self) -> bool:
-        """Whether training multiplies in bfloat16."""
-        return self.precision == "bfloat16"
-
     def _check_settings(self, incremental: bool) -> None:
-        """Raise for parameters that are wrong by themselves or do not go together."""
-        check_parameters(self)
-        resolve_device(self.device, type(self).__name__)
-        self._check_callbacks()
+        super()._check_settings(incremental)
         if self.early_stopping and not self.validation_fraction and not self._full_batch:
             raise ValueError(
                 f"early_stopping=True needs the 'validation_fraction' parameter of "
@@ -254,16 +278,6 @@ class TrainingParameters(BaseEstimator):
                 f"solver='adamw' decays weights towards 0 and knows no L1 penalty, got "
                 f"l1_ratio={self.l1_ratio}. Use solver='adam'."
             )
-
-    def _check_callbacks(self) -> None:
-        for item in self.callbacks or []:
-            callback = item[1] if isinstance(item, (tuple, list)) and len(item) == 2 else item
-            cls = callback if isinstance(callback, type) else type(callback)
-            if not issubclass(cls, Callback):
-                raise ValueError(
-                    f"The 'callbacks' parameter of {type(self).__name__} must hold callbacks of "
-                    f"skorch, or pairs of a name and one. Got {item!r} instead."
-                )
 
     def _check_full_batch(self) -> None:
         self._check_stochastic("max_norm", "averaging", "curriculum", "checkpoint")

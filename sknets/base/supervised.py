@@ -17,12 +17,13 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from sknets._data import ConvertedRows, as_array, as_tensor, is_converted, targets_of
 from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
 from sknets._sequences import flat
+from sknets._state import to_tensors
 from sknets._targets import (
     KINDS,
     LossClass,
@@ -36,12 +37,13 @@ from sknets._targets import (
     sorted_classes,
 )
 from sknets._training import losses
-from sknets._training.steps import weighted_mean
-from sknets.base.estimator import NetworkEstimator
+from sknets._training.parameters import FlatParameters
+from sknets._training.steps import AutogradStep, Step, weighted_mean
+from sknets.base.descent import DescentEstimator
 from sknets.base.training_set import Call, TrainingSet, target_tensor
 
 
-class SupervisedNetwork(NetworkEstimator):
+class SupervisedNetwork(DescentEstimator):
     """Abstract: an estimator that learns `y` from `X`."""
 
     _decoding_parameters: ClassVar[tuple[str, ...]] = ("loss",)
@@ -79,7 +81,14 @@ class SupervisedNetwork(NetworkEstimator):
     def _score(self, target: np.ndarray, raw: Tensor, weight: np.ndarray | None) -> float:
         """The validation score of raw outputs against encoded targets."""
 
-    def _measure(self, valid: TrainingSet, loss: losses.Loss) -> dict[str, float]:
+    @abstractmethod
+    def _loss_function(self) -> losses.Loss:
+        """The loss to minimise, once targets are encoded."""
+
+    def _step(self, module: nn.Module, flat: FlatParameters) -> Step:
+        return AutogradStep(module, self._loss_function(), flat.grad, self._mixed)
+
+    def _measure(self, valid: TrainingSet) -> dict[str, float]:
         """Loss and score on the held-out samples."""
         with torch.inference_mode():
             raw = torch.cat(list(self._forward(valid.X, self.module_)))
@@ -90,8 +99,48 @@ class SupervisedNetwork(NetworkEstimator):
             weight = None
             if valid.weight is not None:
                 weight = as_tensor(flat(valid.weight), raw.dtype, raw.device)
-            value = weighted_mean(loss(raw, target), weight).item()
+            value = weighted_mean(self._loss_function()(raw, target), weight).item()
         return {"valid_loss": value, "valid_score": score}
+
+    # -- predictions
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Probabilities or means for validated inputs, averaged over the members if several."""
+        loss, members = self._fitted_loss(), self._members()
+        # In the input's precision, so that probabilities add up to 1 in it.
+        dtype = getattr(torch, np.dtype(X.dtype).name)
+
+        def mean(x: Tensor) -> Tensor:
+            outputs = [loss.outputs(member(x).to(dtype)) for member in members]
+            return outputs[0] if len(outputs) == 1 else torch.stack(outputs).mean(0)
+
+        with torch.inference_mode():
+            return self._array(self._forward(X, mean), X)
+
+    def _run_once(self) -> None:
+        self._outputs(np.zeros((1, self.n_features_in_)))
+
+    def _fitted_loss(self) -> losses.Loss:
+        """The loss that was minimised, whatever `loss` was set to since."""
+        if self._shape["loss"] == self.loss:
+            return self._loss_function()
+        twin: SupervisedNetwork = type(self)(**self.get_params(deep=False))
+        for name, value in {**vars(self), **self._shape}.items():
+            setattr(twin, name, value)
+        return twin._loss_function()
+
+    def _members(self) -> list[Callable[..., Tensor]]:
+        """What predictions are the mean of: the network, or its snapshots (Huang et al., 2017)."""
+        if not getattr(self, "_snapshots", None):
+            return [self.module_]
+        parameter = next(self.module_.parameters())
+        states = (to_tensors(state) for state in self._snapshots)
+        return [
+            partial(_with_state, self.module_, {name: t.to(parameter) for name, t in state.items()})
+            for state in states
+        ]
+
+    # -- inputs and targets
 
     def _validated_pair(
         self, X: Any, y: Any, reset: bool, y_numeric: bool = False
@@ -118,7 +167,12 @@ class SupervisedNetwork(NetworkEstimator):
         return (ConvertedRows(X) if converted else X), y
 
 
-def is_stochastic(self: NetworkEstimator) -> bool:
+def _with_state(module: nn.Module, state: dict[str, Tensor], x: Tensor, **how: Any) -> Tensor:
+    """The outputs of a network with other parameters and buffers."""
+    return torch.func.functional_call(module, state, (x,), how)
+
+
+def is_stochastic(self: DescentEstimator) -> bool:
     if self._full_batch:
         raise AttributeError(
             "partial_fit is only available for stochastic optimizers. "

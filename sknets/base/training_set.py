@@ -56,27 +56,33 @@ class TrainingSet(NamedTuple):
     """Validated inputs, encoded targets, total weights and difficulties of the samples."""
 
     X: Any
-    target: np.ndarray
-    weight: np.ndarray | None
+    target: np.ndarray | None = None
+    weight: np.ndarray | None = None
     difficulty: np.ndarray | None = None
+
+    @property
+    def n_samples(self) -> int:
+        """How many there are."""
+        return self.X.shape[0]
 
     def part(self, rows: np.ndarray) -> TrainingSet:
         """Some of the samples; streamed inputs stay where they are."""
         X = LazyRows(self.X, rows) if is_streamed(self.X) else self.X[rows]
-        weight, difficulty = (None if a is None else a[rows] for a in self[2:])
+        target, weight, difficulty = (None if a is None else a[rows] for a in self[1:])
         if weight is not None and not flat(weight).any():
             raise ValueError(
                 "All samples that are held out by early_stopping, or all others, have a "
                 "sample_weight of 0. Drop samples without weight, or change random_state."
             )
-        return TrainingSet(X, self.target[rows], weight, difficulty)
+        return TrainingSet(X, target, weight, difficulty)
 
     def batches(self, batch_size: int, dtype: torch.dtype, device: torch.device) -> Data:
         """Minibatches of the samples: held on the device, or streamed to it."""
         streamed = is_streamed(self.X)
         home = torch.device("cpu") if streamed else device
-        target = target_tensor(self.target, dtype, home)
-        weight = None if self.weight is None else target_tensor(self.weight, dtype, home)
+        target, weight = (
+            None if a is None else target_tensor(a, dtype, home) for a in (self.target, self.weight)
+        )
         if isinstance(self.X, SequenceRows):
             return SequenceData(
                 self.X.tensor(dtype, device),
@@ -95,7 +101,7 @@ class TrainingSet(NamedTuple):
             return ResidentData(
                 x, target, weight, batch_size=batch_size, dtype=dtype, device=device
             )
-        n = len(self.target)
+        n = self.n_samples
         return StreamedData(
             self.X.__getitem__,
             n,

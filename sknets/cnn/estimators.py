@@ -25,11 +25,16 @@ from sknets._params import (
     param,
 )
 from sknets._random import Stream, generator
-from sknets._training.losses import Loss
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import Step
 from sknets._training.trainer import Recipe
-from sknets.base import REGRESSION_LOSSES, NetworkClassifier, NetworkRegressor, NetworkTransformer
+from sknets.base import (
+    REGRESSION_LOSSES,
+    NetworkClassifier,
+    NetworkRegressor,
+    NetworkTransformer,
+    SupervisedNetwork,
+)
 from sknets.cnn.architecture import Architecture, named_architecture
 from sknets.cnn.images import Images, as_rows, as_shares
 from sknets.cnn.network import Augment, ImageNetwork, ImageStep
@@ -42,7 +47,7 @@ from sknets.preprocessing.layout import Layout, as_image_array, sample_shape
 
 
 @estimator
-class ConvolutionalNetwork(NetworkTransformer):
+class ConvolutionalNetwork(NetworkTransformer, SupervisedNetwork):
     """Abstract: what both convolutional estimators have in common."""
 
     architecture: Any = param(
@@ -269,8 +274,8 @@ class ConvolutionalNetwork(NetworkTransformer):
                 f"layer, one of {', '.join(names)}. Got {self.features_layer!r} instead."
             )
 
-    def _step(self, module: nn.Module, flat: FlatParameters, loss: Loss) -> Step:
-        return ImageStep(module, loss, flat.grad, self._mixed)
+    def _step(self, module: nn.Module, flat: FlatParameters) -> Step:
+        return ImageStep(module, self._loss_function(), flat.grad, self._mixed)
 
     @property
     def _mixed(self) -> bool:

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from sknets._params import Interval, InvalidParameterError, check_values
 from sknets._random import Stream, draw_seed, generator
-from sknets.base import NetworkEstimator
+from sknets.base import DescentEstimator
 
 CONSTRAINTS = {
     "n_weights": [Interval(Integral, 1, None, closed="left"), None],
@@ -90,7 +90,7 @@ def check_gradients(
     """
     values = {"n_weights": n_weights, "step": step, "random_state": random_state}
     check_values("check_gradients", CONSTRAINTS, values)
-    if not isinstance(estimator, NetworkEstimator):
+    if not isinstance(estimator, DescentEstimator):
         inside = " Pass pipeline[-1] and pipeline[:-1].transform(X)."
         raise InvalidParameterError(
             "The 'estimator' parameter of check_gradients must be an estimator of sknets. "

@@ -13,7 +13,7 @@ from sknets._measure import Layer, Work, layers_seeing
 from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
 from sknets._random import Stream, generator
 from sknets._training.trainer import Seen
-from sknets.base import NetworkEstimator, clipping_norm
+from sknets.base import DescentEstimator, clipping_norm
 from sknets.base.training_set import Call
 from sknets.layers import INITIALIZERS
 from sknets.preprocessing.sequences import SequenceTokenizer, check_pattern, tokenizer_of
@@ -33,7 +33,7 @@ TWICE_DIFFERENTIATED = "newton-cg"  # the solver for which layers cannot be fuse
 
 
 @estimator
-class RecurrentEstimator(NetworkEstimator):
+class RecurrentEstimator(DescentEstimator):
     """Abstract: an estimator with recurrent layers."""
 
     cell: str = param(

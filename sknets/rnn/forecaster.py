@@ -20,7 +20,7 @@ from sknets._sequences import Sequences
 from sknets._training.trainer import Seen
 from sknets.base import REGRESSION_LOSSES, NetworkRegressor
 from sknets.base.supervised import is_stochastic
-from sknets.base.training_set import Call
+from sknets.base.training_set import Call, TrainingSet
 from sknets.rnn.base import ManyToOne
 from sknets.rnn.network import Last, Reader, Recurrent, SequenceNetwork
 
@@ -342,12 +342,12 @@ class RNNForecaster(ManyToOne, NetworkRegressor):
         """The series, of which windows are held out."""
         return Seen(call.X, call.y, SkorchDataset(call.y if call.X is None else call.X, call.y))
 
-    def _split(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    def _split(self, data: TrainingSet) -> tuple[np.ndarray, np.ndarray] | None:
         """The last windows are held out."""
-        found = super()._split(target)
+        found = super()._split(data)
         if found is None:
             return None
-        order = np.arange(len(target))
+        order = np.arange(data.n_samples)
         n_train = len(found[0])
         return order[:n_train], order[n_train:]
 

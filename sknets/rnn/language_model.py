@@ -19,7 +19,7 @@ from sknets._device import compute_dtype, resolve_device
 from sknets._measure import Layer, Work, layers_seeing
 from sknets._params import Interval, InvalidParameterError, OneOf, check_values, estimator, param
 from sknets._random import Stream, draw_seed, generator
-from sknets._training.losses import Loss, SoftmaxLogLoss
+from sknets._training.losses import SoftmaxLogLoss
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import Step
 from sknets.base.training_set import Call, TrainingSet
@@ -176,12 +176,12 @@ class LanguageModel(TextEstimator):
         self.n_outputs_ = len(self.tokens_)
         return y
 
-    def _split(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    def _split(self, data: TrainingSet) -> tuple[np.ndarray, np.ndarray] | None:
         """The end of the text is held out."""
         if not self.early_stopping:
             return None
-        order = np.arange(len(target))
-        n_train = len(target) - math.ceil(self.validation_fraction * len(target))
+        order = np.arange(data.n_samples)
+        n_train = len(order) - math.ceil(self.validation_fraction * len(order))
         return order[:n_train], order[n_train:]
 
     def _batches(self, data: TrainingSet) -> WindowData:
@@ -204,11 +204,8 @@ class LanguageModel(TextEstimator):
         tokens = Tokens(input_shape[0], self.embedding_dim)
         return LanguageNetwork(tokens, self._recurrent(tokens.n_outputs), self.tie_weights)
 
-    def _loss_function(self) -> Loss:
-        return SoftmaxLogLoss()
-
-    def _step(self, module: nn.Module, flat: FlatParameters, loss: Loss) -> Step:
-        return StatefulStep(module, loss, flat.grad, self._mixed)
+    def _step(self, module: nn.Module, flat: FlatParameters) -> Step:
+        return StatefulStep(module, SoftmaxLogLoss(), flat.grad, self._mixed)
 
     def _work(self) -> Work:
         weights = [p for p in self.module_.parameters() if p.ndim == 2]
@@ -218,7 +215,7 @@ class LanguageModel(TextEstimator):
         ids = self.module_.reader.example(self._shape["window"]).values
         return layers_seeing(self.module_, ids, (self._shape["window"],))
 
-    def _measure(self, valid: TrainingSet, loss: Loss) -> dict[str, float]:
+    def _measure(self, valid: TrainingSet) -> dict[str, float]:
         (found,) = self._log_probabilities([_tokens(valid).numpy()])
         return {"valid_loss": -found.mean(), "valid_score": found.mean()}
 
@@ -421,7 +418,8 @@ SAMPLING = {
 
 def _tokens(data: TrainingSet) -> Tensor:
     """The ids of a text: each token, and at the end the last target."""
-    return torch.from_numpy(np.append(data.X, data.target[-1:]))
+    targets: Any = data.target
+    return torch.from_numpy(np.append(data.X, targets[-1:]))
 
 
 def _with_end(tokenizer: SequenceTokenizer, texts: Sequence[str]) -> list[np.ndarray]:

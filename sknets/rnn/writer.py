@@ -19,7 +19,7 @@ from sknets._measure import Layer, Work, layers_seeing
 from sknets._optional import require
 from sknets._params import Interval, InvalidParameterError, check_values, estimator, param
 from sknets._sequences import SequenceRows, Sequences, SequenceTensor, by_length
-from sknets._training.losses import Loss, SoftmaxLogLoss
+from sknets._training.losses import SoftmaxLogLoss
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import Step
 from sknets.base.training_set import Call, TrainingSet, input_tensor
@@ -353,11 +353,11 @@ class Writer(TextEstimator):
         self._input_dtype = "float32"
         dtype = compute_dtype(self.precision, np.dtype(np.float32), False)
         return _pair_data(
-            data, self._batch_size(len(data.target)), dtype, resolve_device(self.device)
+            data, self._batch_size(data.n_samples), dtype, resolve_device(self.device)
         )
 
     def _as_one_batch(self, data: TrainingSet, dtype: torch.dtype) -> PairData:
-        return _pair_data(data, len(data.target), dtype, torch.device("cpu"))
+        return _pair_data(data, data.n_samples, dtype, torch.device("cpu"))
 
     # -- the network
 
@@ -376,11 +376,8 @@ class Writer(TextEstimator):
         layer = attention(recurrent.n_outputs, n_memory) if attention is not None else None
         return Decoder(tokens, recurrent, n_vector, layer, n_memory, self._forcing)
 
-    def _loss_function(self) -> Loss:
-        return SoftmaxLogLoss()
-
-    def _step(self, module: nn.Module, flat: FlatParameters, loss: Loss) -> Step:
-        return PairStep(module, loss, flat.grad, self._mixed)
+    def _step(self, module: nn.Module, flat: FlatParameters) -> Step:
+        return PairStep(module, SoftmaxLogLoss(), flat.grad, self._mixed)
 
     def _work(self) -> Work:
         weights = [p for p in self.module_.parameters() if p.ndim == 2]
@@ -396,10 +393,10 @@ class Writer(TextEstimator):
         pair = Pair(source, self.module_.decoder.tokens.example(self.max_length_))
         return layers_seeing(self.module_, pair, sides)
 
-    def _measure(self, valid: TrainingSet, loss: Loss) -> dict[str, float]:
+    def _measure(self, valid: TrainingSet) -> dict[str, float]:
         """Minus the nats a token on what is held out."""
         parameter = next(self.module_.parameters())
-        total, n = 0.0, 0
+        loss, total, n = SoftmaxLogLoss(), 0.0, 0
         with torch.inference_mode():
             for batch in _pair_data(valid, ROWS, parameter.dtype, parameter.device).epoch(None):
                 total += loss(self.module_(batch.x), batch.targets).sum().item()

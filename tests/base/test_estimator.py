@@ -445,8 +445,8 @@ class OwnClassifier(MLPClassifier):
         for parameter in module.parameters():
             nn.init.normal_(parameter, 0, 0.3, generator=generator)
 
-    def _step(self, module, flat, loss):
-        return super(MLPClassifier.__mro__[1], self)._step(module, flat, loss)
+    def _step(self, module, flat):
+        return super(MLPClassifier.__mro__[1], self)._step(module, flat)
 
 
 def test_family_supplies_a_network_and_inherits_the_rest():

@@ -182,8 +182,8 @@ def test_gradients_are_right(settings):
 
 def test_wrong_gradient_is_seen():
     class Wrong(MLPRegressor):
-        def _step(self, module, flat, loss):
-            right = super()._step(module, flat, loss)
+        def _step(self, module, flat):
+            right = super()._step(module, flat)
 
             def wrong(batch):
                 result = right(batch)

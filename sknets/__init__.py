@@ -1,5 +1,6 @@
 """Every classic deep network with the manners of a scikit-learn estimator."""
 
+from sknets.boltzmann import BernoulliRBM
 from sknets.cnn import CNNClassifier, CNNRegressor
 from sknets.mlp import MLPClassifier, MLPRegressor
 from sknets.persistence import load, save
@@ -16,6 +17,7 @@ from sknets.rnn import (
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "BernoulliRBM",
     "CNNClassifier",
     "CNNRegressor",
     "ImageCaptioner",

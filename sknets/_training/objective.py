@@ -7,13 +7,15 @@ import torch
 
 from sknets._data import Data
 from sknets._training.parameters import FlatParameters, Penalty
-from sknets._training.steps import Step
+from sknets._training.steps import DifferentiableStep
 
 
 class FullObjective:
     """The penalised mean loss over all data as a function of the flat vector, in float64."""
 
-    def __init__(self, flat: FlatParameters, step: Step, penalty: Penalty, data: Data) -> None:
+    def __init__(
+        self, flat: FlatParameters, step: DifferentiableStep, penalty: Penalty, data: Data
+    ) -> None:
         self.flat, self.step = flat, step
         self.penalty, self.data = penalty, data
         self.weight_sum = sum(batch.total_weight for batch in data.epoch(None))

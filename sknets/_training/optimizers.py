@@ -42,6 +42,9 @@ class SGD(LightOptimizer):
         for group in self.param_groups:
             rate, momentum = group["lr"], group["momentum"]
             for p in group["params"]:
+                if not momentum:
+                    p.data.add_(p.grad, alpha=-rate)
+                    continue
                 state = self.state[p]
                 if not state:
                     state["velocity"] = torch.zeros_like(p.data)

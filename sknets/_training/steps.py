@@ -21,9 +21,17 @@ class StepResult(NamedTuple):
 
 
 class Step(Protocol):
-    """Compute a batch's loss and set (not add) the gradient of every parameter."""
+    """Compute a batch's loss and set (not add) the gradient of every parameter.
+
+    What a step has beside the network, and needs to go on, it gives by ``state()`` and takes by
+    ``load_state(state)``.
+    """
 
     def __call__(self, batch: Batch) -> StepResult: ...
+
+
+class DifferentiableStep(Step, Protocol):
+    """A step whose loss is a function of the network, rather than of samples of it."""
 
     def forward(self, batch: Batch) -> Tensor:
         """The loss alone, for autograd to differentiate."""

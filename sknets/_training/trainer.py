@@ -137,7 +137,8 @@ class Trainer(NeuralNet):
             verbose=1,  # callbacks print what they are asked to; the trainer has none by default
             use_caching=False,
         )
-        self.flat, self.step, self.recipe = flat, step, recipe
+        self.flat, self.recipe = flat, recipe
+        self.step: Any = step
         self.predictor, self.stopping = predictor, stopping
         self.epochs_of_call = 0
         self.epochs_of_fit = 0  # since the last call of fit, which schedules go by
@@ -358,6 +359,8 @@ class Trainer(NeuralNet):
             "rate_scale": self.recipe.schedule.scale,
             "epochs_of_fit": self.epochs_of_fit,
         }
+        if hasattr(self.step, "state"):
+            state["step"] = to_arrays(self.step.state())
         if self.average is not None:
             state["average"] = to_arrays(self.average.state())
         if self.last_weights is not None:
@@ -370,6 +373,8 @@ class Trainer(NeuralNet):
         self.recipe.schedule.scale = state["rate_scale"]
         if state["n_parameters"] != len(self.flat.values):
             return  # other parts of the network are trained now
+        if "step" in state:
+            self.step.load_state(state["step"])
         if "last_weights" in state:
             self.flat.restore(to_tensors(state["last_weights"]))
         if self.average is not None and "average" in state:

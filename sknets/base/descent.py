@@ -62,10 +62,10 @@ class DescentEstimator(TrainingParameters, NetworkEstimator):
         """How hard each sample is, for a curriculum."""
         return checked_difficulty(call.difficulty, self.curriculum, n_samples)
 
-    def _reports(self, valid: TrainingSet | None) -> list[Any]:
+    def _reports(self, train: TrainingSet, valid: TrainingSet | None) -> list[Any]:
         """Callbacks that measure and print."""
         measuring = [] if valid is None else [Validation(partial(self._measure, valid))]
-        return measuring + super()._reports(valid)
+        return measuring + super()._reports(train, valid)
 
     @property
     def _patience(self) -> float:
@@ -149,6 +149,6 @@ class DescentEstimator(TrainingParameters, NetworkEstimator):
         module = self._module_with(to_tensors(to_arrays(self.module_.state_dict())))
         module = module.to(double).eval()
         flat = FlatParameters(module)
-        step = self._step(module, flat)
+        step: Any = self._step(module, flat)
         penalty = self._recipe(self._seed, None, incremental=False).penalty
         return FullObjective(flat, step, penalty, data)

@@ -88,7 +88,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
         """Check the inputs and targets of a fit."""
 
     @abstractmethod
-    def _encode(self, y: Any, fresh: bool, classes: Any) -> np.ndarray:
+    def _encode(self, y: Any, fresh: bool, classes: Any) -> np.ndarray | None:
         """Targets as the loss wants them; sets what decoding needs."""
 
     @abstractmethod
@@ -111,9 +111,13 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
         """Why the training may not have converged."""
         return None
 
-    def _reports(self, valid: TrainingSet | None) -> list[Any]:
+    def _reports(self, train: TrainingSet, valid: TrainingSet | None) -> list[Any]:
         """Callbacks that measure and print."""
         return [Printer()] if self.verbose else []
+
+    def _draw_seed(self) -> int:
+        """The seed of a fit."""
+        return draw_seed(self.random_state)
 
     def _choose_trained(self, module: nn.Module) -> None:
         """Freeze what stays as it is."""
@@ -144,15 +148,15 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
                 self._check_lasting()
             data = self._training_set(call, fresh)
             data = data._replace(difficulty=self._difficulty(call, data.n_samples))
-            self._seed = draw_seed(self.random_state)
+            self._seed = self._draw_seed()
             identity = self._identity(data, fresh) if not call.incremental else None
             resumed = checkpoint.read(self.checkpoint, identity) if identity else None
             if resumed is not None:
                 self._seed = resumed["seed"]
             held_out = self._split(data)
             train, valid = (data, None) if held_out is None else map(data.part, held_out)
-            batches = self._batches(train)
-            trainer = self._trainer(call, fresh, batches, train.difficulty, valid, identity)
+            batches = self._batches(train, call.incremental)
+            trainer = self._trainer(call, fresh, batches, train, valid, identity)
             if self.callbacks:
                 trainer.seen = self._seen(call, held_out)
             if resumed is not None:
@@ -215,7 +219,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
             )
         Path(self.checkpoint).mkdir(parents=True, exist_ok=True)
 
-    def _batches(self, data: TrainingSet) -> Data:
+    def _batches(self, data: TrainingSet, incremental: bool) -> Data:
         """Minibatches on the device and in the precision that the parameters ask for."""
         n = data.n_samples
         batch_size = self._batch_size(n)
@@ -246,7 +250,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
         call: Call,
         fresh: bool,
         batches: Data,
-        difficulty: np.ndarray | None,
+        train: TrainingSet,
         valid: TrainingSet | None,
         identity: dict[str, Any] | None,
     ) -> Trainer:
@@ -264,9 +268,9 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
             module,
             flat,
             self._step(module, flat),
-            self._recipe(self._seed, difficulty, call.incremental),
+            self._recipe(self._seed, train.difficulty, call.incremental),
             stopping=stopping,
-            callbacks=self._trainer_callbacks(call, valid, stopping, identity),
+            callbacks=self._trainer_callbacks(call, train, valid, stopping, identity),
             predictor=self,
             history=self.history_,
             samples_seen=self.t_,
@@ -319,12 +323,13 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
     def _trainer_callbacks(
         self,
         call: Call,
+        train: TrainingSet,
         valid: TrainingSet | None,
         stopping: NoImprovement,
         identity: dict[str, Any] | None,
     ) -> list[Any]:
         """Callbacks in the order they must run: measure, report, decide, then the user's."""
-        found = [*self._reports(valid), stopping]
+        found = [*self._reports(train, valid), stopping]
         if self.progress:
             found.append(Progress())
         if identity is not None:

@@ -93,12 +93,16 @@ class HeldNetwork(BaseEstimator, ABC):
     def _validated_rows(self, X: Any) -> Any:
         """Check the inputs of a prediction."""
         check_is_fitted(self)
+        return self._checked_rows(X, reset=False)
+
+    def _checked_rows(self, X: Any, reset: bool) -> Any:
+        """Check inputs without targets."""
         if isinstance(X, Dataset):
-            return self._dataset_rows(X, reset=False)
+            return self._dataset_rows(X, reset)
         X = as_array(X)
         converted = is_converted(X)
         dtype = None if converted else (np.float64, np.float32)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=dtype, reset=False)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=dtype, reset=reset)
         return ConvertedRows(X) if converted else X
 
     def _dataset_rows(self, dataset: Dataset, reset: bool) -> DatasetRows:

@@ -184,7 +184,7 @@ class LanguageModel(TextEstimator):
         n_train = len(order) - math.ceil(self.validation_fraction * len(order))
         return order[:n_train], order[n_train:]
 
-    def _batches(self, data: TrainingSet) -> WindowData:
+    def _batches(self, data: TrainingSet, incremental: bool) -> WindowData:
         self._input_dtype = "float32"
         ids = _tokens(data)
         n_parts = SIDE_BY_SIDE if self.batch_size == "auto" else self.batch_size

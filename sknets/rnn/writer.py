@@ -349,7 +349,7 @@ class Writer(TextEstimator):
     def _encode(self, y: Any, fresh: bool, classes: Any) -> Any:
         return y
 
-    def _batches(self, data: TrainingSet) -> PairData:
+    def _batches(self, data: TrainingSet, incremental: bool) -> PairData:
         self._input_dtype = "float32"
         dtype = compute_dtype(self.precision, np.dtype(np.float32), False)
         return _pair_data(

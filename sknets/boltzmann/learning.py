@@ -1,0 +1,359 @@
+"""How restricted Boltzmann machines learn: the data's statistics less those of samples.
+
+The gradient of -log p(v) is the mean of dE/dw under p(h | v), less that under the machine's own
+p(v, h). What tells the methods apart is where samples of the latter come from (`Sampler`).
+
+Hinton (2002), https://doi.org/10.1162/089976602760128018; Tieleman (2008); Tieleman and Hinton
+(2009); Desjardins, Courville, Bengio, Vincent and Delalleau (2010); Melchior, Fischer and Wiskott
+(2016), "How to center deep Boltzmann machines", JMLR 17.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sknets._data import Batch
+from sknets._training.parameters import FlatParameters
+from sknets._training.steps import StepResult
+from sknets.boltzmann.ais import Path
+from sknets.boltzmann.draws import Draws
+from sknets.boltzmann.network import RBM
+from sknets.boltzmann.units import Gaussian
+
+
+class Phase(NamedTuple):
+    """Visible values, and what is expected of hidden units given them."""
+
+    v: Tensor
+    h: Tensor
+
+    @property
+    def n(self) -> int:
+        return self.v.shape[0]
+
+
+class Sampler(ABC):
+    """Abstract: where the machine's samples come from."""
+
+    def __init__(self, machine: RBM, draws: Draws, n_steps: int) -> None:
+        self.machine, self.draws, self.n_steps = machine, draws, n_steps
+
+    @abstractmethod
+    def negative(self, positive: Phase) -> Phase:
+        """Samples of the machine."""
+
+    def updated(self, gradient: Tensor) -> None:  # noqa: B027
+        """Take notice of the gradient that the samples led to."""
+
+    def state(self) -> dict[str, Any]:
+        """What outlasts a step."""
+        return {}
+
+    def load(self, state: dict[str, Any]) -> None:  # noqa: B027
+        """Go on from a state, where it is of such a sampler."""
+
+
+class FromData(Sampler):
+    """Contrastive divergence: chains start at the data in each step (Hinton, 2002)."""
+
+    def negative(self, positive: Phase) -> Phase:
+        machine, draws = self.machine, self.draws
+        v, h = positive
+        for _ in range(self.n_steps):
+            sent = machine.visible_inputs(machine.hidden.drawn(h, draws))
+            v = machine.visible.sample(sent, draws)
+            h = machine(v)
+        return Phase(v, h)
+
+
+class Persistent(Sampler):
+    """Chains that go on from step to step (Tieleman, 2008)."""
+
+    def __init__(self, machine: RBM, draws: Draws, n_steps: int, n_chains: int) -> None:
+        super().__init__(machine, draws, n_steps)
+        self.chains = machine.weight.new_zeros(n_chains, machine.hidden.n)
+
+    def negative(self, positive: Phase) -> Phase:
+        for _ in range(self.n_steps):
+            sent = self.machine.visible_inputs(self.chains)
+            v = self.machine.visible.sample(sent, self.draws)
+            h = self.machine(v)
+            self.chains = self.machine.hidden.drawn(h, self.draws)
+        return Phase(v, h)
+
+    def state(self) -> dict[str, Any]:
+        return {"chains": self.chains}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.chains = taken(state, "chains", self.chains)
+
+
+class FastPersistent(Persistent):
+    """Persistent chains of a machine with fast weights on top (Tieleman and Hinton, 2009).
+
+    These learn at a rate of their own and decay, so that chains leave where they just were.
+    """
+
+    def __init__(
+        self,
+        machine: RBM,
+        draws: Draws,
+        n_steps: int,
+        n_chains: int,
+        *,
+        flat: FlatParameters,
+        rate: float,
+        decay: float,
+    ) -> None:
+        super().__init__(machine, draws, n_steps, n_chains)
+        self.slow, self.rate, self.decay = flat, rate, decay
+        self.machine = copy.deepcopy(machine)
+        self.both = FlatParameters(self.machine)
+        self.fast = torch.zeros_like(flat.values)
+
+    def negative(self, positive: Phase) -> Phase:
+        torch.add(self.slow.values, self.fast, out=self.both.values)
+        return super().negative(positive)
+
+    def updated(self, gradient: Tensor) -> None:
+        self.fast.mul_(self.decay).sub_(gradient, alpha=self.rate)
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "fast": self.fast}
+
+    def load(self, state: dict[str, Any]) -> None:
+        super().load(state)
+        self.fast = taken(state, "fast", self.fast)
+
+
+class Tempered(Sampler):
+    """Chains at several temperatures, which swap their states (Desjardins et al., 2010).
+
+    Hot chains go far, and the coldest, whose samples count, gets there by swaps. They are on the
+    path from a machine without weights, whose units have the data's means.
+    """
+
+    def __init__(
+        self,
+        machine: RBM,
+        draws: Draws,
+        n_steps: int,
+        n_chains: int,
+        *,
+        n_temperatures: int,
+    ) -> None:
+        super().__init__(machine, draws, n_steps)
+        self.n_chains, self.n_temperatures = n_chains, n_temperatures
+        betas = torch.linspace(0, 1, n_temperatures).to(machine.weight)
+        self.betas = betas.repeat_interleave(n_chains)[:, None]
+        self.chains = machine.weight.new_zeros(len(self.betas), machine.visible.n)
+        self.started = False
+        self.n_swaps = 0
+
+    def negative(self, positive: Phase) -> Phase:
+        self.path = Path.of(self.machine)
+        if not self.started:
+            self.chains = self.path.start(len(self.betas), self.draws)
+            self.started = True
+        for _ in range(self.n_steps):
+            self.chains = self.path.step(self.path.inputs(self.chains), self.betas, self.draws)
+            self.swap()
+        v = self.chains[-self.n_chains :]
+        return Phase(v, self.machine(v))
+
+    def swap(self) -> None:
+        """Let neighbours in temperature change places, every other pair, by Metropolis's rule."""
+        first = self.n_swaps % 2
+        self.n_swaps += 1
+        n_pairs = (self.n_temperatures - first) // 2
+        if not n_pairs:
+            return
+        rows = torch.arange(len(self.chains), device=self.chains.device)
+        rows = rows.view(self.n_temperatures, self.n_chains)[first : first + 2 * n_pairs]
+        hot, cold = rows[::2].flatten(), rows[1::2].flatten()
+        inputs = self.path.inputs(self.chains)
+        here, there = (self._log_p(rows, inputs, at) for rows, at in ((hot, hot), (hot, cold)))
+        theirs, back = (self._log_p(rows, inputs, at) for rows, at in ((cold, cold), (cold, hot)))
+        log_ratio = there + back - here - theirs
+        swapped = (self.draws.uniform(log_ratio) < log_ratio.exp())[:, None]
+        a, b = self.chains[hot], self.chains[cold]
+        self.chains[hot], self.chains[cold] = torch.where(swapped, b, a), torch.where(swapped, a, b)
+
+    def _log_p(self, rows: Tensor, inputs: Tensor, at: Tensor) -> Tensor:
+        """Of the states of some chains, at the temperatures of others."""
+        return self.path.log_p(self.chains[rows], inputs[rows], self.betas[at])
+
+    def state(self) -> dict[str, Any]:
+        return {"tempered": self.chains, "n_swaps": self.n_swaps} if self.started else {}
+
+    def load(self, state: dict[str, Any]) -> None:
+        before = self.chains
+        self.chains = taken(state, "tempered", before)
+        self.started = self.chains is not before
+        self.n_swaps = state.get("n_swaps", 0)
+
+
+class Centring:
+    """The gradient of a machine whose energy is of deviations from means (Melchior et al., 2016).
+
+    With the means m of seen values and l of hidden units it is, in terms of the plain gradient g,
+    W: g_W - l g_b - g_c m, b: g_b - l W', c: g_c - W' m, where W' is the former.
+    """
+
+    def __init__(self, machine: RBM, rate: float) -> None:
+        self.visible, self.hidden, self.rate = machine.visible_mean, machine.hidden_mean, rate
+        self.units = machine.visible
+
+    def apply(self, weight: Tensor, visible_bias: Tensor, hidden_bias: Tensor) -> None:
+        """Change the three gradients in place."""
+        visible = self.units.seen(self.visible)
+        weight.addr_(self.hidden, visible_bias, alpha=-1).addr_(hidden_bias, visible, alpha=-1)
+        visible_bias.sub_(self.hidden @ weight)
+        hidden_bias.sub_(weight @ visible)
+
+    def follow(self, v: Tensor, h: Tensor) -> None:
+        """Move the offsets towards the means of a batch."""
+        self.visible.lerp_(v, self.rate)
+        self.hidden.lerp_(h, self.rate)
+
+
+class Sparsity:
+    """Hidden units are drawn towards a mean activity (Hinton, 2010, section 11).
+
+    The mean activity q is followed with exponential decay; cost * (q - target) is added to the
+    gradient by each unit's total input.
+    """
+
+    def __init__(self, n: Tensor, target: float, cost: float, decay: float) -> None:
+        self.mean = torch.full_like(n, target)
+        self.target, self.cost, self.decay = target, cost, decay
+
+    def add_to(self, weight: Tensor, hidden_bias: Tensor, v: Tensor, h: Tensor) -> None:
+        """Add to the gradients, given the means of a batch."""
+        self.mean.lerp_(h, 1 - self.decay)
+        pull = (self.mean - self.target) * self.cost
+        weight.addr_(pull, v)
+        hidden_bias.add_(pull)
+
+
+class Gradients(NamedTuple):
+    """Where the gradients of a machine go."""
+
+    weight: Any
+    visible_bias: Any
+    hidden_bias: Any
+
+    @classmethod
+    def of(cls, machine: RBM) -> Gradients:
+        return cls(machine.weight.grad, machine.visible_bias.grad, machine.hidden_bias.grad)
+
+
+class LikelihoodStep:
+    """Set the gradient of -log p(v) of a batch, with samples for what the machine expects.
+
+    Parameters
+    ----------
+    machine : RBM
+    flat : FlatParameters
+        Of the machine.
+    sampler : Sampler
+    centring, sparsity : optional
+        What changes the gradient.
+    """
+
+    def __init__(
+        self,
+        machine: RBM,
+        flat: FlatParameters,
+        sampler: Sampler,
+        centring: Centring | None = None,
+        sparsity: Sparsity | None = None,
+    ) -> None:
+        self.machine, self.flat, self.sampler = machine, flat, sampler
+        self.centring, self.sparsity = centring, sparsity
+        self.gradients = Gradients.of(machine)
+
+    @torch.no_grad()
+    def __call__(self, batch: Batch) -> StepResult:
+        """The loss is the mean energy of the data less that of the samples."""
+        machine, (weight, of_visible, of_hidden) = self.machine, self.gradients
+        positive = Phase(batch.x, machine(batch.x))
+        negative = self.sampler.negative(positive)
+        seen, sampled = (machine.visible.seen(phase.v) for phase in (positive, negative))
+        torch.mm(negative.h.t(), sampled, out=weight)
+        add_product_(weight.div_(negative.n), positive.h, seen, -1 / positive.n)
+        v, h = column_means(positive.v), positive.h.mean(0)
+        torch.sub(sampled.mean(0), machine.visible.seen(v), out=of_visible)
+        torch.sub(negative.h.mean(0), h, out=of_hidden)
+        if isinstance(machine.visible, Gaussian):
+            self.set_variance_gradient(machine.visible, positive, negative)
+        loss = torch.dot(self.flat.values, self.flat.grad)
+        if self.centring is not None:
+            self.centring.apply(weight, of_visible, of_hidden)
+            self.centring.follow(v, h)
+        if self.sparsity is not None:
+            self.sparsity.add_to(weight, of_hidden, machine.visible.seen(v), h)
+        self.sampler.updated(self.flat.grad)
+        return StepResult(loss, positive.h)
+
+    def state(self) -> dict[str, Any]:
+        """What outlasts a step, beside the machine."""
+        state: dict[str, Any] = {
+            "sampler": self.sampler.state(),
+            "draws": self.sampler.draws.state(),
+        }
+        if self.sparsity is not None:
+            state["activity"] = self.sparsity.mean
+        return state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self.sampler.load(state["sampler"])
+        self.sampler.draws.load(state["draws"])
+        if self.sparsity is not None:
+            self.sparsity.mean = taken(state, "activity", self.sparsity.mean)
+
+    def set_variance_gradient(self, units: Gaussian, positive: Phase, negative: Phase) -> None:
+        """dE/dz = (v (h W) - (v - b)^2 / 2) / s^2, for s^2 = exp(z) (Cho et al., 2011)."""
+
+        def mean(phase: Phase) -> Tensor:
+            sent = self.machine.hidden.seen(phase.h) @ self.machine.weight
+            away = (phase.v - self.machine.visible_bias).square()
+            return (phase.v * sent - away / 2).mean(0) * units.precision
+
+        gradient: Any = units.log_variance.grad
+        torch.sub(mean(positive), mean(negative), out=gradient)
+
+
+def taken(state: dict[str, Any], name: str, present: Tensor) -> Tensor:
+    """A tensor of a state, or the present one where there is none of its shape."""
+    found = state.get(name)
+    if found is None or tuple(found.shape) != tuple(present.shape):
+        return present
+    return torch.from_numpy(np.array(found)).to(present)
+
+
+def add_product_(total: Tensor, h: Tensor, v: Tensor, scale: float) -> None:
+    """Add h' v times a scale in place, of visible values that may be sparse."""
+    if v.layout is torch.strided:
+        total.addmm_(h.t(), v, alpha=scale)
+    else:
+        total.add_(torch.mm(v.t(), h).t(), alpha=scale)
+
+
+def dense_tensor(v: Tensor) -> Tensor:
+    """Values that may be sparse, as they are otherwise."""
+    return v if v.layout is torch.strided else v.to_dense()
+
+
+def column_means(v: Tensor) -> Tensor:
+    """The mean of each column, of values that may be sparse."""
+    if v.layout is torch.strided:
+        return v.mean(0)
+    return torch.sparse.sum(v, 0).to_dense() / v.shape[0]

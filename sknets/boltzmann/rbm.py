@@ -1,0 +1,849 @@
+"""Restricted Boltzmann machines as estimators: scikit-learn's twin, and real-valued inputs."""
+
+from __future__ import annotations
+
+import copy
+import time
+from abc import abstractmethod
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+from skorch.callbacks import Callback
+from torch import Tensor
+
+from sknets._data import Data
+from sknets._measure import Field, Layer
+from sknets._params import Interval, OneOf, check_values, estimator, param
+from sknets._random import Stream, derived_seed, draw_seed, generator
+from sknets._training.optimizers import SGD
+from sknets._training.parameters import FlatParameters, Penalty
+from sknets._training.schedules import TIMED, Schedule
+from sknets._training.trainer import Recipe, Trainer
+from sknets.base import NetworkTransformer
+from sknets.base.training_set import Call, TrainingSet, input_tensor
+from sknets.boltzmann import ais
+from sknets.boltzmann.ais import LogPartition
+from sknets.boltzmann.draws import Draws, NumpyDraws, TorchDraws
+from sknets.boltzmann.learning import (
+    Centring,
+    FastPersistent,
+    FromData,
+    LikelihoodStep,
+    Persistent,
+    Sampler,
+    Sparsity,
+    Tempered,
+    column_means,
+    dense_tensor,
+)
+from sknets.boltzmann.network import RBM
+from sknets.boltzmann.units import Bernoulli, Categorical, Units
+
+WATCHED = 1000  # rows on which each epoch is judged
+COUNTED = 20  # hidden or visible units whose states are counted unless something else is asked for
+N_STEPS = 1000  # of chains from which samples are annealed back
+MIXER = 0x9E3779B97F4A7C15
+
+
+@estimator
+class RestrictedMachine(NetworkTransformer):
+    """Abstract: what restricted Boltzmann machines have in common, whatever their visible units."""
+
+    n_components: int = param(
+        256,
+        Interval(Integral, 1, None, closed="left"),
+        "Binary hidden units.",
+        kw_only=False,
+    )
+    learning_rate: float = param(
+        0.1,
+        Interval(Real, 0, None, closed="neither"),
+        "The learning rate, of the mean over a minibatch.",
+    )
+    batch_size: int = param(
+        10, Interval(Integral, 1, None, closed="left"), "Samples in a minibatch."
+    )
+    n_iter: int = param(
+        10, Interval(Integral, 0, None, closed="left"), "Epochs: passes over the data."
+    )
+    shuffle: bool = param(False, "boolean", "Whether to permute the samples in each epoch.")
+    learning: str = param(
+        "pcd",
+        OneOf("cd", "pcd", "fpcd", "tempering"),
+        "Where samples of the machine come from: from chains that start at the data (contrastive "
+        "divergence), that go on from step to step (persistent), that do so with fast weights, or "
+        "that swap their states with hotter ones (parallel tempering).",
+    )
+    n_gibbs_steps: int = param(
+        1, Interval(Integral, 1, None, closed="left"), "Gibbs steps of the chains a minibatch."
+    )
+    n_chains: Any = param(
+        None,
+        [None, Interval(Integral, 1, None, closed="left")],
+        "Persistent chains, with tempering at each temperature. None: batch_size. Ignored with "
+        "learning='cd'.",
+    )
+    n_temperatures: int = param(
+        10,
+        Interval(Integral, 2, None, closed="left"),
+        "Temperatures with learning='tempering', evenly in their inverse.",
+    )
+    fast_learning_rate: Any = param(
+        None,
+        [None, Interval(Real, 0, None, closed="neither")],
+        "The learning rate of fast weights, with learning='fpcd'. None: the other one.",
+    )
+    fast_decay: float = param(
+        0.95,
+        Interval(Real, 0, 1, closed="left"),
+        "What is left of fast weights after a minibatch.",
+    )
+    centring: bool = param(
+        False,
+        "boolean",
+        "Whether the gradient is that of deviations from mean activities, which learns faster and "
+        "does not mind if zeros and ones change their roles.",
+    )
+    centring_rate: float = param(
+        0.01,
+        Interval(Real, 0, 1, closed="both"),
+        "How much of the mean activities a minibatch renews.",
+    )
+    momentum: float = param(0.0, Interval(Real, 0, 1, closed="left"), "Momentum of the updates.")
+    alpha: float = param(
+        0.0,
+        Interval(Real, 0, None, closed="left"),
+        "Strength of the penalty on the weights, the same for minibatches of any size.",
+    )
+    l1_ratio: float = param(
+        0.0,
+        Interval(Real, 0, 1, closed="both"),
+        "Share of the L1 norm in the penalty: 0 is L2 alone, 1 is L1 alone.",
+    )
+    sparsity_target: Any = param(
+        None,
+        [None, Interval(Real, 0, 1, closed="neither")],
+        "Mean activity that hidden units are drawn to. None: any.",
+    )
+    sparsity_cost: float = param(
+        0.1, Interval(Real, 0, None, closed="left"), "How strongly they are drawn to it."
+    )
+    sparsity_decay: float = param(
+        0.9,
+        Interval(Real, 0, 1, closed="left"),
+        "How much a minibatch leaves of the mean activity that is compared.",
+    )
+    learning_rate_schedule: str = param(
+        "constant",
+        OneOf("constant", *(name for name in TIMED if name != "cyclic")),
+        "How the learning rate changes over training.",
+    )
+    decay_rate: float = param(
+        0.5,
+        Interval(Real, 0, None, closed="neither"),
+        "How much the schedules 'step', 'exponential' and 'inverse_time' lower the learning rate "
+        "every decay_every epochs.",
+    )
+    decay_every: float = param(
+        10,
+        Interval(Real, 0, None, closed="neither"),
+        "Epochs over which decay_rate applies once.",
+    )
+    warmup: float = param(
+        0,
+        Interval(Real, 0, None, closed="left"),
+        "Epochs over which the learning rate rises linearly from 0, under any schedule.",
+    )
+    init_std: float = param(
+        0.01,
+        Interval(Real, 0, None, closed="left"),
+        "Standard deviation of the initial weights.",
+    )
+    visible_bias_init: str = param(
+        "zeros",
+        OneOf("zeros", "data"),
+        "What visible biases start from: 0, or what gives a machine without weights the data's "
+        "means.",
+    )
+    validation_fraction: float = param(
+        0.0,
+        Interval(Real, 0, 1, closed="left"),
+        "Share of the data held out, of which `history_` has the free energy by epoch.",
+    )
+
+    _fitted_attributes: ClassVar[dict[str, str]] = {
+        "components_": "ndarray of shape (n_components, n_features): The weights.",
+        "intercept_hidden_": "ndarray of shape (n_components,): Biases of the hidden units.",
+        "intercept_visible_": "ndarray of shape (n_features,): Biases of the visible units.",
+        "h_samples_": "ndarray of shape (n_chains, n_components): Hidden units of the persistent "
+        "chains.",
+        "random_state_": "RandomState: What `gibbs` draws from.",
+    }
+    _shape_parameters: ClassVar[tuple[str, ...]] = ("n_components",)
+
+    _is_binary: ClassVar[bool] = True  # of visible units
+
+    @abstractmethod
+    def _visible_units(self, n: int) -> Units:
+        """The visible layer."""
+
+    # -- fit
+
+    def fit(self, X: Any, y: Any = None) -> Any:
+        """Learn the distribution of the data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or torch Dataset
+            The data.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is not allowed, or if weights stop being finite.
+        """
+        return self._fit(Call(X, None))
+
+    def partial_fit(self, X: Any, y: Any = None) -> Any:
+        """Update the machine once, with all given rows as one minibatch.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The trained estimator.
+        """
+        return self._fit(Call(X, None, incremental=True))
+
+    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        return self._checked_rows(X, reset), None
+
+    def _encode(self, y: Any, fresh: bool, classes: Any) -> None:
+        self.n_outputs_ = self.n_components
+
+    def _draw_seed(self) -> int:
+        """The seed, and scikit-learn's source of random numbers."""
+        if isinstance(self.random_state, np.random.RandomState):
+            self._random = self.random_state
+            return draw_seed(copy.deepcopy(self.random_state))
+        seed = super()._draw_seed()
+        self._random = np.random.RandomState(seed % 2**32)
+        return seed
+
+    def _batches(self, data: TrainingSet, incremental: bool) -> Data:
+        batches = super()._batches(data, incremental)
+        if incremental:
+            batches.batch_size = batches.n_samples
+        return batches
+
+    def _batch_size(self, n: int) -> int:
+        return min(self.batch_size, n)
+
+    def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> RBM:
+        return RBM(self._visible_units(input_shape[0]), Bernoulli(n_outputs))
+
+    @torch.no_grad()
+    def _initialise(self, module: Any, seed: int) -> None:
+        weights = self._random.normal(0, self.init_std, tuple(module.weight.shape))
+        module.weight.copy_(torch.from_numpy(weights))
+        module.visible_bias.zero_()
+        module.hidden_bias.zero_()
+        module.visible_mean.zero_()
+        module.hidden_mean.fill_(0.5)
+
+    @torch.no_grad()
+    def _pretrain(self, trainer: Trainer, batches: Data) -> None:
+        """The means of the data."""
+        machine = trainer.module_
+        total, n = torch.zeros_like(machine.visible_mean), 0
+        for batch in batches.epoch(None):
+            total += column_means(batch.x) * batch.x.shape[0]
+            n += batch.x.shape[0]
+        machine.visible_mean.copy_(total / n)
+        if self.visible_bias_init == "data":
+            machine.visible_bias.copy_(machine.visible.biases_of(machine.visible_mean))
+
+    def _step(self, module: Any, flat: FlatParameters) -> LikelihoodStep:
+        draws: Draws
+        if flat.values.device.type == "cpu":
+            draws = NumpyDraws(self._random)
+        else:
+            draws = TorchDraws(generator(self._seed, Stream.SAMPLE, device=flat.values.device))
+        n_chains = self.n_chains or self.batch_size
+        sampler: Sampler
+        if self.learning == "cd":
+            sampler = FromData(module, draws, self.n_gibbs_steps)
+        elif self.learning == "pcd":
+            sampler = Persistent(module, draws, self.n_gibbs_steps, n_chains)
+        elif self.learning == "fpcd":
+            sampler = FastPersistent(
+                module,
+                draws,
+                self.n_gibbs_steps,
+                n_chains,
+                flat=flat,
+                rate=self.fast_learning_rate or self.learning_rate,
+                decay=self.fast_decay,
+            )
+        else:
+            sampler = Tempered(
+                module, draws, self.n_gibbs_steps, n_chains, n_temperatures=self.n_temperatures
+            )
+        sparsity = None
+        if self.sparsity_target is not None:
+            sparsity = Sparsity(
+                module.hidden_bias, self.sparsity_target, self.sparsity_cost, self.sparsity_decay
+            )
+        centring = Centring(module, self.centring_rate) if self.centring else None
+        return LikelihoodStep(module, flat, sampler, centring, sparsity)
+
+    def _recipe(self, seed: int, difficulty: Any, incremental: bool) -> Recipe:
+        return Recipe(
+            solver="sgd",
+            optimizer=lambda flat: SGD([flat.vector], self.learning_rate, self.momentum, False),
+            schedule=Schedule(
+                self.learning_rate_schedule,
+                self.learning_rate,
+                self.n_iter,
+                self.decay_rate,
+                self.decay_every,
+                warmup=self.warmup,
+            ),
+            penalty=WeightCost(self.alpha, self.l1_ratio),
+            max_epochs=1 if incremental else self.n_iter,
+            seed=seed,
+            shuffle=self.shuffle and not incremental,
+        )
+
+    def _split(self, data: TrainingSet) -> tuple[np.ndarray, np.ndarray] | None:
+        """The rows to train on and those that are watched, if any are."""
+        if not self.validation_fraction:
+            return None
+        return train_test_split(
+            np.arange(data.n_samples),
+            test_size=float(self.validation_fraction),
+            random_state=derived_seed(self._seed, Stream.SPLIT),
+        )
+
+    def _reports(self, train: TrainingSet, valid: TrainingSet | None) -> list[Any]:
+        watched = {"": train.X} if valid is None else {"": train.X, "valid_": valid.X}
+        found: list[Any] = [Monitor(self, watched)]
+        return [*found, PseudoLikelihood(self, train.X)] if self.verbose else found
+
+    def _record(self, trainer: Trainer) -> None:
+        super()._record(trainer)
+        step: Any = trainer.step
+        state = step.state()["sampler"]
+        if "chains" in state:
+            self.h_samples_ = state["chains"].cpu().numpy().astype(self._input_dtype)
+
+    # -- the machine's view of the data
+
+    def transform(self, X: Any) -> np.ndarray:
+        """P(h = 1 | v), the probabilities of hidden units.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data.
+
+        Returns
+        -------
+        h : ndarray of shape (n_samples, n_components)
+            The probabilities.
+        """
+        return super().transform(X)
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """E(v | h), the expectation of visible units.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Values of the hidden units.
+
+        Returns
+        -------
+        v : ndarray of shape (n_samples, n_features)
+            The expectations.
+        """
+        check_is_fitted(self)
+        h = check_array(X, dtype=(np.float64, np.float32))
+        if h.shape[1] != self.n_outputs_:
+            raise ValueError(
+                f"X has {h.shape[1]} columns, but {type(self).__name__} has {self.n_outputs_} "
+                "hidden units."
+            )
+        with torch.inference_mode():
+            return self._array(self._forward(h, self.module_.backward_mean), h)
+
+    def reconstruct(self, X: Any) -> np.ndarray:
+        """E(v | E(h | v)), what is left of the data after a way up and down.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data.
+
+        Returns
+        -------
+        v : ndarray of shape (n_samples, n_features)
+            The expectations.
+        """
+        return self._by_rows(X, lambda v: self.module_.backward_mean(self.module_(v)))
+
+    def free_energy(self, X: Any) -> np.ndarray:
+        """F(v) = -log of the sum of exp(-E(v, h)) over all h: -log p(v) up to log Z.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data.
+
+        Returns
+        -------
+        free_energy : ndarray of shape (n_samples,)
+            In nats.
+        """
+        return self._by_rows(X, lambda v: self.module_.free_energy(v))
+
+    def _measured(self, X: Any) -> dict[str, float]:
+        """The means over validated rows of the free energy and of the squared error."""
+        machine = self.module_
+
+        def both(v: Tensor) -> Tensor:
+            away = machine.backward_mean(machine(v)) - dense_tensor(v)
+            return torch.stack([machine.free_energy(v), away.square().mean(1)], 1)
+
+        with torch.inference_mode():
+            found = torch.cat(list(self._forward(X, both))).double().mean(0).tolist()
+        return dict(zip(("free_energy", "reconstruction_error"), found, strict=True))
+
+    def _by_rows(self, X: Any, function: Any) -> np.ndarray:
+        X = self._validated_rows(X)
+        with torch.inference_mode():
+            return self._array(self._forward(X, function), X)
+
+    def log_partition(
+        self,
+        method: str = "auto",
+        *,
+        n_runs: int = 100,
+        n_temperatures: int = 14_500,
+        random_state: Any = None,
+    ) -> LogPartition:
+        """log Z, the logarithm of the sum of exp(-E(v, h)) over all v and h.
+
+        Parameters
+        ----------
+        method : {"auto", "exact", "ais", "reverse_ais"}, default="auto"
+            "exact" counts all states of the smaller layer, "ais" estimates by annealed importance
+            sampling from a machine without weights, which on average is too low, "reverse_ais" by
+            annealing the machine's samples back to it, which is too high. "auto" counts up to 20
+            units, and estimates by "ais" beyond.
+        n_runs : int, default=100
+            Chains of the estimates.
+        n_temperatures : int, default=14_500
+            Steps of each chain.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the estimates.
+
+        Returns
+        -------
+        log_partition : LogPartition
+            `value` and `std_error`, in nats.
+
+        References
+        ----------
+        .. [1] Salakhutdinov and Murray (2008). "On the quantitative analysis of deep belief
+           networks." ICML. https://doi.org/10.1145/1390156.1390266
+        """
+        check_is_fitted(self)
+        check_values(
+            "log_partition",
+            PARTITION,
+            {"method": method, "n_runs": n_runs, "n_temperatures": n_temperatures},
+        )
+        machine = self.module_
+        if method == "auto":
+            method = (
+                "exact"
+                if min(machine.visible.n_states, machine.hidden.n_states) <= 2**COUNTED
+                else "ais"
+            )
+        with torch.inference_mode():
+            if method == "exact":
+                return ais.counted(machine)
+            draws = self._own_draws(random_state)
+            betas, path = ais.temperatures(n_temperatures), ais.Path.of(machine)
+            if method == "ais":
+                return ais.annealed(path, betas, n_runs, draws)
+            v = self._sampled(n_runs, N_STEPS, draws)
+            return ais.reverse_annealed(path, betas, v, draws)
+
+    def log_likelihood(self, X: Any, log_partition: Any = None) -> np.ndarray:
+        """log p(v) = -F(v) - log Z.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data.
+        log_partition : LogPartition or float, default=None
+            log Z. None: ``log_partition()``.
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples,)
+            In nats; of real-valued units it is a density.
+        """
+        if log_partition is None:
+            log_partition = self.log_partition(random_state=self.random_state)
+        value = log_partition.value if isinstance(log_partition, LogPartition) else log_partition
+        return -self.free_energy(X) - value
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        y: None = None,
+        n_steps: int = 1000,
+        random_state: Any = None,
+    ) -> np.ndarray:
+        """Draw from the machine, by Gibbs sampling.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many, each from a chain of its own.
+        y : None
+            Ignored.
+        n_steps : int, default=1000
+            Steps of a chain, which starts at units with the data's means.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws.
+
+        Returns
+        -------
+        v : ndarray of shape (n_samples, n_features)
+            The visible values after the last step, of which `reconstruct` makes probabilities.
+        """
+        check_is_fitted(self)
+        values = {"n_samples": n_samples, "n_steps": n_steps}
+        check_values("sample", SAMPLING, values)
+        with torch.inference_mode():
+            v = self._sampled(n_samples, n_steps, self._own_draws(random_state))
+        return v.cpu().numpy()
+
+    def gibbs(self, v: Any) -> np.ndarray:
+        """One step of Gibbs sampling: hidden units given visible ones, visible given hidden.
+
+        Parameters
+        ----------
+        v : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Values to start from.
+
+        Returns
+        -------
+        v_new : ndarray of shape (n_samples, n_features)
+            Values drawn by `random_state_`; true and false of binary units.
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "random_state_"):
+            self.random_state_ = check_random_state(self.random_state)
+        return self._sample_visibles(
+            self._sample_hiddens(v, self.random_state_), self.random_state_
+        )
+
+    def _mean_hiddens(self, v: Any) -> np.ndarray:
+        """P(h = 1 | v), of one sample or several."""
+        return self._unchecked(v, lambda v: self.module_(v))
+
+    def _sample_hiddens(self, v: Any, rng: np.random.RandomState) -> np.ndarray:
+        """Draw from P(h | v)."""
+        machine, draws = self.module_, NumpyDraws(rng)
+        made = self._unchecked(v, lambda v: machine.hidden.drawn(machine(v), draws))
+        return made.astype(bool)
+
+    def _sample_visibles(self, h: Any, rng: np.random.RandomState) -> np.ndarray:
+        """Draw from P(v | h)."""
+        machine, draws = self.module_, NumpyDraws(rng)
+        made = self._unchecked(h, lambda h: machine.visible.drawn(machine.backward_mean(h), draws))
+        return made.astype(bool) if self._is_binary else made
+
+    def _unchecked(self, values: Any, function: Callable[[Tensor], Tensor]) -> np.ndarray:
+        """A function of the machine's tensors over rows, or over one."""
+        weight = self.module_.weight
+        rows = values if sp.issparse(values) else np.atleast_2d(np.asarray(values))
+        with torch.inference_mode():
+            made = function(input_tensor(rows, weight.dtype, weight.device)).cpu().numpy()
+        return made if sp.issparse(values) or np.ndim(values) > 1 else made[0]
+
+    def _own_draws(self, random_state: Any) -> TorchDraws:
+        device = self.module_.weight.device
+        return TorchDraws(generator(draw_seed(random_state), Stream.SAMPLE, device=device))
+
+    def _sampled(self, n: int, n_steps: int, draws: Draws) -> Tensor:
+        """Visible values after some Gibbs steps from units with the data's means."""
+        path = ais.Path.of(self.module_)
+        v = path.start(n, draws)
+        for _ in range(n_steps):
+            v = path.step(path.inputs(v), 1.0, draws)
+        return v
+
+    # -- scikit-learn's view of the weights
+
+    @property
+    def components_(self) -> np.ndarray:
+        """The weights, of shape (n_components, n_features)."""
+        return self._values("weight", "components_")
+
+    @property
+    def intercept_hidden_(self) -> np.ndarray:
+        """The biases of the hidden units."""
+        return self._values("hidden_bias", "intercept_hidden_")
+
+    @property
+    def intercept_visible_(self) -> np.ndarray:
+        """The biases of the visible units."""
+        return self._values("visible_bias", "intercept_visible_")
+
+    def _values(self, name: str, attribute: str) -> np.ndarray:
+        if "module_" not in vars(self):
+            raise AttributeError(
+                f"{attribute!r} is not there before {type(self).__name__} is fitted."
+            )
+        values = getattr(self.module_, name).detach().cpu().numpy()
+        return values.astype(self._input_dtype, copy=False)
+
+    def _layers(self) -> list[Layer]:
+        n, units = self.n_features_in_, type(self.module_.hidden).__name__
+        n_parameters = sum(p.numel() for p in self.module_.parameters())
+        n_hidden = self.n_outputs_
+        field = (Field(n, n, (n - 1) / 2),)
+        return [Layer("hidden", units, (n_hidden,), n_parameters, n * n_hidden, field)]
+
+    def _n_hidden_layers(self) -> int:
+        return 1
+
+    def _features(self, x: Tensor) -> Tensor:
+        return self.module_(x)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_outputs_
+
+    def _run_once(self) -> None:
+        self.transform(np.zeros((1, self.n_features_in_)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if "random_state_" in state:
+            state["random_state_"] = state["random_state_"].get_state(legacy=False)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        position = state.pop("random_state_", None)
+        super().__setstate__(state)
+        if position is not None:
+            self.random_state_ = np.random.RandomState()
+            self.random_state_.set_state(position)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+@estimator
+class BernoulliRBM(RestrictedMachine):
+    r"""Restricted Boltzmann machine with binary units, a drop-in for scikit-learn's.
+
+    It learns the distribution of visible units `v` by hidden ones `h`,
+
+    .. math:: p(v, h) = \frac{1}{Z} \exp(b v + c h + h W v),
+
+    by stochastic gradient ascent on :math:`\log p(v)`: the data's statistics less those of samples
+    that the machine draws. Values between 0 and 1 are probabilities. With the same `random_state`
+    it is scikit-learn's machine. See the :ref:`user guide <boltzmann>`.
+
+    See Also
+    --------
+    GaussianRBM : The same for real numbers.
+    sklearn.neural_network.BernoulliRBM : The twin.
+
+    References
+    ----------
+    .. [1] Hinton (2002). "Training products of experts by minimizing contrastive divergence."
+       Neural Computation 14, 1771-1800. https://doi.org/10.1162/089976602760128018
+    .. [2] Tieleman (2008). "Training restricted Boltzmann machines using approximations to the
+       likelihood gradient." ICML. https://doi.org/10.1145/1390156.1390290
+    .. [3] Tieleman and Hinton (2009). "Using fast weights to improve persistent contrastive
+       divergence." ICML. https://doi.org/10.1145/1553374.1553506
+    .. [4] Desjardins, Courville, Bengio, Vincent and Delalleau (2010). "Tempered Markov chain Monte
+       Carlo for training of restricted Boltzmann machines." AISTATS.
+    .. [5] Melchior, Fischer and Wiskott (2016). "How to center deep Boltzmann machines." Journal of
+       Machine Learning Research 17. https://jmlr.org/papers/v17/14-237.html
+    .. [6] Hinton (2010). "A practical guide to training restricted Boltzmann machines." Technical
+       report 2010-003, University of Toronto.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknets import BernoulliRBM
+    >>> X = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1]])
+    >>> rbm = BernoulliRBM(n_components=2, random_state=0).fit(X)
+    >>> rbm.transform(X).shape
+    (4, 2)
+    >>> bool(abs(np.exp(rbm.log_likelihood(X))).sum() < 1)
+    True
+    """
+
+    groups: Any = param(
+        None,
+        [None, list, tuple],
+        "Columns of each group of visible units of which one is 1 and the others are 0, such as a "
+        "category that is one-hot. None: all columns are by themselves.",
+    )
+
+    _shape_parameters: ClassVar[tuple[str, ...]] = ("groups",)
+
+    def _visible_units(self, n: int) -> Units:
+        if not self.groups:
+            return Bernoulli(n)
+        return Categorical(n, self.groups)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """The pseudo-likelihood, a proxy of log p(v).
+
+        Of each row one unit is flipped, and the probability of its value given the others counts
+        for all units: the sum of the logarithms of these is not estimated by more. Which unit is
+        decided by the values of the row and by `random_state`, not by the row's place.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data, of zeros and ones.
+
+        Returns
+        -------
+        pseudo_likelihood : ndarray of shape (n_samples,)
+            In nats.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", reset=False, dtype=(np.float64, np.float32))
+        columns = chosen_columns(X, draw_seed(self.random_state))
+        flipped = with_flipped(X, columns)
+        with torch.inference_mode():
+            free_energy = self.module_.free_energy
+            gap = self._array(self._forward(flipped, free_energy), X) - self._array(
+                self._forward(X, free_energy), X
+            )
+        return -X.shape[1] * np.logaddexp(0, -gap)
+
+
+def with_flipped(X: Any, columns: np.ndarray) -> Any:
+    """A copy in which the value in one column of each row is 1 less what it was."""
+    rows = np.arange(X.shape[0])
+    if not sp.issparse(X):
+        flipped = X.copy()
+        flipped[rows, columns] = 1 - X[rows, columns]
+        return flipped
+    X = sp.csr_array(X)
+    found = X[rows, columns]
+    values = np.ravel(found.toarray() if sp.issparse(found) else found)
+    return X + sp.csr_array((1 - 2 * values, (rows, columns)), shape=X.shape)
+
+
+def chosen_columns(X: Any, seed: int) -> np.ndarray:
+    """A column for each row, by the row's values and a seed: a hash, of sparse rows the same."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    keys = random.integers(2**64, size=X.shape[1], dtype=np.uint64) | np.uint64(1)
+    if sp.issparse(X):
+        X = sp.csr_array(X)
+        bits = (X.data + 0.0).astype(np.float64).view(np.uint64) * keys[X.indices]
+        hashes = np.zeros(X.shape[0], dtype=np.uint64)
+        np.add.at(hashes, np.repeat(np.arange(X.shape[0]), np.diff(X.indptr)), bits)
+    else:
+        hashes = ((X + 0.0).astype(np.float64).view(np.uint64) * keys).sum(axis=1, dtype=np.uint64)
+    mixed = (hashes ^ (hashes >> np.uint64(32))) * np.uint64(MIXER)
+    return (mixed >> np.uint64(33)).astype(np.int64) % X.shape[1]
+
+
+class WeightCost(Penalty):
+    """The penalty of `Penalty`, the same for minibatches of any size."""
+
+    def add_to(self, loss: Tensor, flat: FlatParameters, n: float) -> None:
+        super().add_to(loss, flat, 1.0)
+
+
+class Monitor(Callback):
+    """What is known of some rows after each epoch: free energy and error of reconstruction.
+
+    Where the first is lower of the training set than of what is held out, and the gap widens, the
+    machine overfits (Hinton, 2010, section 6).
+    """
+
+    predicts = False
+
+    def __init__(self, estimator: Any, watched: dict[str, Any]) -> None:
+        self.estimator = estimator
+        self.watched = {
+            name: X[np.linspace(0, X.shape[0] - 1, min(WATCHED, X.shape[0]), dtype=int)]
+            for name, X in watched.items()
+        }
+
+    def on_epoch_end(self, net: Trainer, **_: Any) -> None:
+        """Measure and record."""
+        for name, X in self.watched.items():
+            for key, value in self.estimator._measured(X).items():
+                net.history.record(name + key, value)
+
+
+class PseudoLikelihood(Callback):
+    """A line an epoch, in scikit-learn's words."""
+
+    def __init__(self, estimator: Any, X: Any) -> None:
+        self.estimator, self.X = estimator, X
+        self.begin = time.perf_counter()
+
+    def on_epoch_end(self, net: Trainer, **_: Any) -> None:
+        """Print the mean pseudo-likelihood of the training set, and the time."""
+        found = self.estimator.score_samples(self.X).mean()
+        end = time.perf_counter()
+        print(
+            f"[{type(self.estimator).__name__}] Iteration {net.epochs_of_call}, "
+            f"pseudo-likelihood = {found:.2f}, time = {end - self.begin:.2f}s"
+        )
+        self.begin = time.perf_counter()
+
+
+PARTITION = {
+    "method": [OneOf("auto", "exact", "ais", "reverse_ais")],
+    "n_runs": [Interval(Integral, 2, None, closed="left")],
+    "n_temperatures": [Interval(Integral, 2, None, closed="left")],
+}
+SAMPLING = {
+    "n_samples": [Interval(Integral, 1, None, closed="left")],
+    "n_steps": [Interval(Integral, 1, None, closed="left")],
+}

@@ -1,6 +1,6 @@
 """Every classic deep network with the manners of a scikit-learn estimator."""
 
-from sknets.boltzmann import BernoulliRBM
+from sknets.boltzmann import BernoulliRBM, GaussianRBM
 from sknets.cnn import CNNClassifier, CNNRegressor
 from sknets.mlp import MLPClassifier, MLPRegressor
 from sknets.persistence import load, save
@@ -20,6 +20,7 @@ __all__ = [
     "BernoulliRBM",
     "CNNClassifier",
     "CNNRegressor",
+    "GaussianRBM",
     "ImageCaptioner",
     "LanguageModel",
     "MLPClassifier",

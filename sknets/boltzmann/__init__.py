@@ -1,5 +1,5 @@
 """Boltzmann machines: restricted, deep and general, with likelihoods."""
 
-from sknets.boltzmann.rbm import BernoulliRBM
+from sknets.boltzmann.rbm import BernoulliRBM, GaussianRBM
 
-__all__ = ["BernoulliRBM"]
+__all__ = ["BernoulliRBM", "GaussianRBM"]

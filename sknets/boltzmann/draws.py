@@ -31,7 +31,7 @@ class Draws(ABC):
 
     def bernoulli(self, p: Tensor) -> Tensor:
         """1 with probability p, else 0."""
-        return (self.uniform(p) < p).to(p.dtype)
+        return torch.lt(self.uniform(p), p, out=torch.empty_like(p))
 
     def categorical(self, p: Tensor) -> Tensor:
         """The column that is drawn in each row by its probabilities, of shape (n,)."""
@@ -80,8 +80,8 @@ class NumpyDraws(Draws):
         return self._placed(self.random.standard_normal(like.shape), like)
 
     def bernoulli(self, p: Tensor) -> Tensor:
-        u = torch.from_numpy(self.random.random_sample(p.shape))
-        return (u.to(p.device) < p).to(p.dtype)  # in double precision, as scikit-learn compares
+        u = torch.from_numpy(self.random.random_sample(p.shape)).to(p.device)
+        return torch.lt(u, p, out=torch.empty_like(p))  # in double precision, as scikit-learn
 
     def _placed(self, values: np.ndarray, like: Tensor) -> Tensor:
         return torch.from_numpy(values).to(like)

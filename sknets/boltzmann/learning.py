@@ -68,7 +68,7 @@ class FromData(Sampler):
         for _ in range(self.n_steps):
             sent = machine.visible_inputs(machine.hidden.drawn(h, draws))
             v = machine.visible.sample(sent, draws)
-            h = machine(v)
+            h = machine.forward(v)
         return Phase(v, h)
 
 
@@ -83,7 +83,7 @@ class Persistent(Sampler):
         for _ in range(self.n_steps):
             sent = self.machine.visible_inputs(self.chains)
             v = self.machine.visible.sample(sent, self.draws)
-            h = self.machine(v)
+            h = self.machine.forward(v)
             self.chains = self.machine.hidden.drawn(h, self.draws)
         return Phase(v, h)
 
@@ -283,15 +283,15 @@ class LikelihoodStep:
     def __call__(self, batch: Batch) -> StepResult:
         """The loss is the mean energy of the data less that of the samples."""
         machine, (weight, of_visible, of_hidden) = self.machine, self.gradients
-        positive = Phase(batch.x, machine(batch.x))
+        positive = Phase(batch.x, machine.forward(batch.x))
         negative = self.sampler.negative(positive)
         seen, sampled = (machine.visible.seen(phase.v) for phase in (positive, negative))
         torch.mm(negative.h.t(), sampled, out=weight)
         add_product_(weight.div_(negative.n), positive.h, seen, -1 / positive.n)
-        v, h = column_means(positive.v), positive.h.mean(0)
-        torch.sub(sampled.mean(0), machine.visible.seen(v), out=of_visible)
-        torch.sub(negative.h.mean(0), h, out=of_hidden)
-        if isinstance(machine.visible, Gaussian):
+        v, h = column_means(positive.v), column_means(positive.h)
+        torch.sub(column_means(sampled), machine.visible.seen(v), out=of_visible)
+        torch.sub(column_means(negative.h), h, out=of_hidden)
+        if isinstance(machine.visible, Gaussian) and machine.visible.log_variance.requires_grad:
             self.set_variance_gradient(machine.visible, positive, negative)
         loss = torch.dot(self.flat.values, self.flat.grad)
         if self.centring is not None:
@@ -354,6 +354,5 @@ def dense_tensor(v: Tensor) -> Tensor:
 
 def column_means(v: Tensor) -> Tensor:
     """The mean of each column, of values that may be sparse."""
-    if v.layout is torch.strided:
-        return v.mean(0)
-    return torch.sparse.sum(v, 0).to_dense() / v.shape[0]
+    n = v.shape[0]
+    return torch.mv(v.t(), torch.full((n,), 1 / n, dtype=v.dtype, device=v.device))

@@ -44,7 +44,7 @@ from sknets.boltzmann.learning import (
     dense_tensor,
 )
 from sknets.boltzmann.network import RBM
-from sknets.boltzmann.units import Bernoulli, Categorical, Units
+from sknets.boltzmann.units import Bernoulli, Categorical, Gaussian, Units
 
 WATCHED = 1000  # rows on which each epoch is judged
 COUNTED = 20  # hidden or visible units whose states are counted unless something else is asked for
@@ -273,13 +273,9 @@ class RestrictedMachine(NetworkTransformer):
 
     @torch.no_grad()
     def _pretrain(self, trainer: Trainer, batches: Data) -> None:
-        """The means of the data."""
+        """The means of the data, from which much starts."""
         machine = trainer.module_
-        total, n = torch.zeros_like(machine.visible_mean), 0
-        for batch in batches.epoch(None):
-            total += column_means(batch.x) * batch.x.shape[0]
-            n += batch.x.shape[0]
-        machine.visible_mean.copy_(total / n)
+        machine.visible_mean.copy_(mean_of(batches, lambda v: v))
         if self.visible_bias_init == "data":
             machine.visible_bias.copy_(machine.visible.biases_of(machine.visible_mean))
 
@@ -760,6 +756,82 @@ class BernoulliRBM(RestrictedMachine):
                 self._forward(X, free_energy), X
             )
         return -X.shape[1] * np.logaddexp(0, -gap)
+
+
+@estimator
+class GaussianRBM(RestrictedMachine):
+    r"""Restricted Boltzmann machine with real visible units, whose variances are learnt.
+
+    .. math:: p(v, h) = \frac{1}{Z} \exp\left(-\sum_i \frac{(v_i - b_i)^2}{2 s_i^2} + c h
+       + \sum_i \frac{v_i}{s_i^2} (h W)_i\right),
+
+    a mixture of as many normal distributions as hidden units have states. Learning rates are
+    smaller than of binary units, and features best of about the same scale. See the
+    :ref:`user guide <boltzmann>`.
+
+    See Also
+    --------
+    BernoulliRBM : The same for binary data.
+
+    References
+    ----------
+    .. [1] Cho, Ilin and Raiko (2011). "Improved learning of Gaussian-Bernoulli restricted Boltzmann
+       machines." ICANN. https://doi.org/10.1007/978-3-642-21735-7_2
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknets import GaussianRBM
+    >>> random = np.random.default_rng(0)
+    >>> X = random.choice([-2, 2], size=(500, 1)) + random.normal(scale=0.5, size=(500, 2))
+    >>> rbm = GaussianRBM(n_components=2, n_iter=100, random_state=0).fit(X)
+    >>> rbm.sample(3, random_state=0).shape
+    (3, 2)
+    """
+
+    learning_rate: float = param(
+        0.01,
+        Interval(Real, 0, None, closed="neither"),
+        "The learning rate, of the mean over a minibatch.",
+    )
+    visible_bias_init: str = param(
+        "data",
+        OneOf("zeros", "data"),
+        "What visible biases start from: 0, or the data's means.",
+    )
+    learn_variances: bool = param(
+        True, "boolean", "Whether variances are learnt, rather than those of the data."
+    )
+
+    _is_binary: ClassVar[bool] = False
+
+    def _visible_units(self, n: int) -> Units:
+        return Gaussian(n)
+
+    @torch.no_grad()
+    def _initialise(self, module: Any, seed: int) -> None:
+        super()._initialise(module, seed)
+        module.visible.log_variance.zero_()
+
+    @torch.no_grad()
+    def _pretrain(self, trainer: Trainer, batches: Data) -> None:
+        """The means and variances of the data."""
+        super()._pretrain(trainer, batches)
+        machine = trainer.module_
+        mean = machine.visible_mean
+        variance = mean_of(batches, lambda v: (dense_tensor(v) - mean).square())
+        smallest = torch.finfo(variance.dtype).eps * (1 + mean.square())
+        found = torch.where(variance > smallest, variance, 1.0)  # of a constant, 1
+        machine.visible.log_variance.copy_(found.log())
+
+    def _choose_trained(self, module: Any) -> None:
+        module.visible.log_variance.requires_grad_(self.learn_variances)
+
+
+def mean_of(data: Data, function: Callable[[Tensor], Tensor]) -> Tensor:
+    """The mean of each column of a function of all samples."""
+    parts = [(batch.x.shape[0], column_means(function(batch.x))) for batch in data.epoch(None)]
+    return sum(n * mean for n, mean in parts) / sum(n for n, _ in parts)
 
 
 def with_flipped(X: Any, columns: np.ndarray) -> Any:

@@ -97,7 +97,7 @@ class TrainingSet(NamedTuple):
             if sp.issparse(x):
                 x = sp.csr_array(x).astype(str(dtype).removeprefix("torch."), copy=False)
             else:
-                x = as_tensor(x, dtype, device)
+                x = as_tensor(x, dtype, device).contiguous()
             return ResidentData(
                 x, target, weight, batch_size=batch_size, dtype=dtype, device=device
             )

@@ -299,6 +299,9 @@ class LikelihoodStep:
             self.centring.follow(v, h)
         if self.sparsity is not None:
             self.sparsity.add_to(weight, of_hidden, machine.visible.seen(v), h)
+        if isinstance(machine.visible, Gaussian):  # steps as of standardised values
+            weight.mul_(machine.visible.log_variance.exp())
+            of_visible.mul_(machine.visible.log_variance.exp())
         self.sampler.updated(self.flat.grad)
         return StepResult(loss, positive.h)
 

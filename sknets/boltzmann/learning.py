@@ -202,20 +202,27 @@ class Tempered(Sampler):
 class Centring:
     """The gradient of a machine whose energy is of deviations from means (Melchior et al., 2016).
 
-    With the means m of seen values and l of hidden units it is, in terms of the plain gradient g,
-    W: g_W - l g_b - g_c m, b: g_b - l W', c: g_c - W' m, where W' is the former.
+    With means m and l of visible and hidden units it is, in terms of the plain gradient g,
+    W: g_W - l g_b - g_c m, b: g_b - l W', c: g_c - W' m, where W' is the former. As variances s^2
+    change, the biases c follow, so that m goes on to have the same effect: with the gradient g_z
+    by log s^2, z: g_z + g_c W m / s^2 = z', c: W m / s^2 z' more.
     """
 
     def __init__(self, machine: RBM, rate: float) -> None:
         self.visible, self.hidden, self.rate = machine.visible_mean, machine.hidden_mean, rate
-        self.units = machine.visible
+        self.machine = machine
 
     def apply(self, weight: Tensor, visible_bias: Tensor, hidden_bias: Tensor) -> None:
         """Change the three gradients in place."""
-        visible = self.units.seen(self.visible)
-        weight.addr_(self.hidden, visible_bias, alpha=-1).addr_(hidden_bias, visible, alpha=-1)
+        units, seen = self.machine.visible, self.machine.visible.seen(self.visible)
+        weight.addr_(self.hidden, visible_bias, alpha=-1)
+        weight.addr_(hidden_bias, self.visible, alpha=-1)
         visible_bias.sub_(self.hidden @ weight)
-        hidden_bias.sub_(weight @ visible)
+        if isinstance(units, Gaussian) and units.log_variance.grad is not None:
+            sent = self.machine.weight * seen
+            units.log_variance.grad.add_(hidden_bias @ sent)
+            hidden_bias.add_(sent @ units.log_variance.grad)
+        hidden_bias.sub_(weight @ seen)
 
     def follow(self, v: Tensor, h: Tensor) -> None:
         """Move the offsets towards the means of a batch."""
@@ -294,14 +301,14 @@ class LikelihoodStep:
         if isinstance(machine.visible, Gaussian) and machine.visible.log_variance.requires_grad:
             self.set_variance_gradient(machine.visible, positive, negative)
         loss = torch.dot(self.flat.values, self.flat.grad)
+        if isinstance(machine.visible, Gaussian):  # steps as of standardised values
+            weight.mul_(machine.visible.log_variance.exp())
+            of_visible.mul_(machine.visible.log_variance.exp())
         if self.centring is not None:
             self.centring.apply(weight, of_visible, of_hidden)
             self.centring.follow(v, h)
         if self.sparsity is not None:
             self.sparsity.add_to(weight, of_hidden, machine.visible.seen(v), h)
-        if isinstance(machine.visible, Gaussian):  # steps as of standardised values
-            weight.mul_(machine.visible.log_variance.exp())
-            of_visible.mul_(machine.visible.log_variance.exp())
         self.sampler.updated(self.flat.grad)
         return StepResult(loss, positive.h)
 

@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from sknets._data import Data, as_tensor, slices
 from sknets._measure import Field, Layer
-from sknets._params import Interval, OneOf, check_values, estimator, param
+from sknets._params import Interval, InvalidParameterError, OneOf, check_values, estimator, param
 from sknets._random import Stream, derived_seed, draw_seed, generator
 from sknets._training.optimizers import SGD
 from sknets._training.parameters import FlatParameters, Penalty
@@ -633,7 +633,7 @@ class RestrictedMachine(NetworkTransformer):
             raise AttributeError(
                 f"{attribute!r} is not there before {type(self).__name__} is fitted."
             )
-        values = getattr(self.module_, name).detach().cpu().numpy()
+        values = self.module_.get_parameter(name).detach().cpu().numpy()
         return values.astype(self._input_dtype, copy=False)
 
     def _layers(self) -> list[Layer]:
@@ -729,6 +729,17 @@ class BernoulliRBM(RestrictedMachine):
 
     _shape_parameters: ClassVar[tuple[str, ...]] = ("groups",)
 
+    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        X, y = super()._validate(X, y, reset)
+        problem = problem_of(self.groups or [], self.n_features_in_)
+        if problem is not None:
+            raise InvalidParameterError(
+                f"The 'groups' parameter of {type(self).__name__} must hold the columns of each "
+                f"group, two columns or more, of which no two have one in common: {problem}. Got "
+                f"{self.groups!r} instead."
+            )
+        return X, y
+
     def _visible_units(self, n: int) -> Units:
         if not self.groups:
             return Bernoulli(n)
@@ -804,11 +815,25 @@ class GaussianRBM(RestrictedMachine):
         OneOf("zeros", "data"),
         "What visible biases start from: 0, or the data's means.",
     )
+    centring: bool = param(
+        True,
+        "boolean",
+        "Whether the gradient is that of deviations from mean activities, without which biases "
+        "are slow to follow weights and variances.",
+    )
     learn_variances: bool = param(
         True, "boolean", "Whether variances are learnt, rather than those of the data."
     )
 
+    _fitted_attributes: ClassVar[dict[str, str]] = {
+        "variances_": "ndarray of shape (n_features,): Those of visible units given hidden ones.",
+    }
     _is_binary: ClassVar[bool] = False
+
+    @property
+    def variances_(self) -> np.ndarray:
+        """The variances of visible units given hidden ones."""
+        return np.exp(self._values("visible.log_variance", "variances_"))
 
     def _visible_units(self, n: int) -> Units:
         return Gaussian(n)
@@ -898,6 +923,24 @@ def mean_of(data: Data, function: Callable[[Tensor], Tensor]) -> Tensor:
     return sum(n * mean for n, mean in parts) / sum(n for n, _ in parts)
 
 
+def problem_of(groups: Sequence[Any], n: int) -> str | None:
+    """What is wrong with the groups of `n` columns, if anything is."""
+    seen: set[int] = set()
+    for group in groups:
+        if not isinstance(group, (list, tuple, range, np.ndarray)) or len(group) < 2:
+            return f"{group!r} are not two columns or more"
+        for given in group:
+            if not isinstance(given, Integral):
+                return f"{given!r} is none of the whole numbers"
+            column = int(given)
+            if column in seen:
+                return f"column {column} is in two groups"
+            if not 0 <= column < n:
+                return f"there is column {column}, and X has {n}"
+            seen.add(column)
+    return None
+
+
 def with_flipped(X: Any, columns: np.ndarray) -> Any:
     """A copy in which the value in one column of each row is 1 less what it was."""
     rows = np.arange(X.shape[0])
@@ -917,13 +960,19 @@ def chosen_columns(X: Any, seed: int) -> np.ndarray:
     keys = random.integers(2**64, size=X.shape[1], dtype=np.uint64) | np.uint64(1)
     if sp.issparse(X):
         X = sp.csr_array(X)
-        bits = (X.data + 0.0).astype(np.float64).view(np.uint64) * keys[X.indices]
+        rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
         hashes = np.zeros(X.shape[0], dtype=np.uint64)
-        np.add.at(hashes, np.repeat(np.arange(X.shape[0]), np.diff(X.indptr)), bits)
+        np.add.at(hashes, rows, mixed_bits(X.data) * keys[X.indices])
     else:
-        hashes = ((X + 0.0).astype(np.float64).view(np.uint64) * keys).sum(axis=1, dtype=np.uint64)
+        hashes = (mixed_bits(X) * keys).sum(axis=1, dtype=np.uint64)
     mixed = (hashes ^ (hashes >> np.uint64(32))) * np.uint64(MIXER)
     return (mixed >> np.uint64(33)).astype(np.int64) % X.shape[1]
+
+
+def mixed_bits(values: np.ndarray) -> np.ndarray:
+    """The bits of numbers in which small differences are spread; 0 of either sign stays 0."""
+    bits = (values + 0.0).astype(np.float64).view(np.uint64)
+    return bits ^ (bits >> np.uint64(52)) ^ (bits >> np.uint64(31))
 
 
 class WeightCost(Penalty):

@@ -110,11 +110,8 @@ class Categorical(Units):
 
     def __init__(self, n: int, groups: Sequence[Sequence[int]]) -> None:
         super().__init__(n)
-        self.groups = [torch.as_tensor(group) for group in groups]
-        grouped = torch.cat(self.groups)
-        alone = torch.ones(n, dtype=torch.bool)
-        alone[grouped] = False
-        self.alone = alone.nonzero()[:, 0]
+        alone = sorted(set(range(n)).difference(*groups))
+        self.alone, *self.groups = (torch.tensor(each, device="cpu") for each in (alone, *groups))
 
     def own(self, values: Tensor, bias: Tensor) -> Tensor:
         return values @ bias if bias.ndim == 1 else (values * bias).sum(1)

@@ -1,5 +1,6 @@
 """Boltzmann machines: restricted, deep and general, with likelihoods."""
 
+from sknets.boltzmann.ais import LogPartition
 from sknets.boltzmann.rbm import BernoulliRBM, GaussianRBM
 
-__all__ = ["BernoulliRBM", "GaussianRBM"]
+__all__ = ["BernoulliRBM", "GaussianRBM", "LogPartition"]

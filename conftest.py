@@ -24,7 +24,7 @@ os.environ["MPLBACKEND"] = "Agg"  # figures are drawn, never shown
 
 # When first imported these set warnings filters or environment variables of their own, for which no
 # test is to blame. (torch imports its compiler, torch._dynamo, with its own optimisers.)
-for library in ("polars", "scipy.optimize", "sklearn", "skorch", "torch._dynamo"):
+for library in ("polars", "scipy.optimize", "sklearn", "skorch", "sknets", "torch._dynamo"):
     with contextlib.suppress(ImportError):
         importlib.import_module(library)
 

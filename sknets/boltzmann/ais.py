@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
@@ -58,7 +59,32 @@ def temperatures(n: int) -> np.ndarray:
     return np.interp(np.linspace(0, 1, n), places, [0, *ends])
 
 
-class Path:
+class Path(ABC):
+    """Abstract: machines between one whose partition function is known and a given one."""
+
+    @property
+    @abstractmethod
+    def log_partition(self) -> float:
+        """Of the first machine."""
+
+    @abstractmethod
+    def start(self, n: int, draws: Draws) -> Tensor:
+        """States drawn from the first machine."""
+
+    @abstractmethod
+    def inputs(self, v: Tensor) -> Tensor:
+        """What is computed of states once, for all temperatures."""
+
+    @abstractmethod
+    def log_p(self, v: Tensor, inputs: Tensor, beta: Beta) -> Tensor:
+        """The logarithm of the unnormalised probability at an inverse temperature, (n,)."""
+
+    @abstractmethod
+    def step(self, v: Tensor, inputs: Tensor, beta: Beta, draws: Draws) -> Tensor:
+        """A Gibbs step at an inverse temperature."""
+
+
+class RestrictedPath(Path):
     """Machines between one without weights and a given one, by inverse temperature.
 
     The visible biases go from those of the base to the machine's, everything else from 0 to the
@@ -69,17 +95,15 @@ class Path:
         self.machine, self.base = machine, base
 
     @classmethod
-    def of(cls, machine: RBM) -> Path:
+    def of(cls, machine: RBM) -> RestrictedPath:
         """The path from units that have the data's means, as far as these are known."""
         return cls(machine, machine.visible.biases_of(machine.visible_mean))
 
     def start(self, n: int, draws: Draws) -> Tensor:
-        """Samples of the base."""
         return self.machine.visible.sample(self.base.expand(n, -1).clone(), draws)
 
     @property
     def log_partition(self) -> float:
-        """Of the base."""
         visible, hidden = self.machine.visible, self.machine.hidden
         none = torch.zeros_like(self.machine.hidden_bias)
         of_visible = visible.log_normaliser(self.base[None], self.base)
@@ -90,7 +114,6 @@ class Path:
         return self.machine.hidden_inputs(v)
 
     def log_p(self, v: Tensor, inputs: Tensor, beta: Beta) -> Tensor:
-        """The logarithm of the unnormalised probability at an inverse temperature."""
         machine = self.machine
         own = machine.visible.own(v, self.bias(beta))
         hidden = machine.hidden.log_normaliser(inputs * beta, machine.hidden_bias * beta)
@@ -100,8 +123,7 @@ class Path:
         """Of visible units."""
         return torch.lerp(self.base, self.machine.visible_bias, beta)
 
-    def step(self, inputs: Tensor, beta: Beta, draws: Draws) -> Tensor:
-        """A Gibbs step at an inverse temperature, from what hidden units get at 1."""
+    def step(self, v: Tensor, inputs: Tensor, beta: Beta, draws: Draws) -> Tensor:
         machine = self.machine
         h = machine.hidden.sample(inputs * beta, draws)
         sent = (machine.hidden.seen(h) @ machine.weight).mul_(beta).add_(self.bias(beta))
@@ -116,7 +138,7 @@ def annealed(path: Path, betas: np.ndarray, n_runs: int, draws: Draws) -> LogPar
         inputs = path.inputs(v)
         log_weight += path.log_p(v, inputs, high) - path.log_p(v, inputs, low)
         if not last:
-            v = path.step(inputs, high, draws)
+            v = path.step(v, inputs, high, draws)
     return _estimate(path.log_partition, log_weight, 1)
 
 
@@ -127,7 +149,7 @@ def reverse_annealed(path: Path, betas: np.ndarray, v: Tensor, draws: Draws) -> 
         inputs = path.inputs(v)
         log_weight += path.log_p(v, inputs, low) - path.log_p(v, inputs, high)
         if not last:
-            v = path.step(inputs, low, draws)
+            v = path.step(v, inputs, low, draws)
     return _estimate(path.log_partition, log_weight, -1)
 
 

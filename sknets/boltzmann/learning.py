@@ -21,7 +21,7 @@ from torch import Tensor
 from sknets._data import Batch
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import StepResult
-from sknets.boltzmann.ais import Path
+from sknets.boltzmann.ais import RestrictedPath
 from sknets.boltzmann.draws import Draws
 from sknets.boltzmann.network import RBM
 from sknets.boltzmann.units import Gaussian
@@ -157,12 +157,13 @@ class Tempered(Sampler):
         self.n_swaps = 0
 
     def negative(self, positive: Phase) -> Phase:
-        self.path = Path.of(self.machine)
+        self.path = RestrictedPath.of(self.machine)
         if not self.started:
             self.chains = self.path.start(len(self.betas), self.draws)
             self.started = True
         for _ in range(self.n_steps):
-            self.chains = self.path.step(self.path.inputs(self.chains), self.betas, self.draws)
+            inputs = self.path.inputs(self.chains)
+            self.chains = self.path.step(self.chains, inputs, self.betas, self.draws)
             self.swap()
         v = self.chains[-self.n_chains :]
         return Phase(v, self.machine(v))

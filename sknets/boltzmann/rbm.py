@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
-import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
@@ -16,21 +14,19 @@ import torch
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
-from skorch.callbacks import Callback
 from torch import Tensor
 
-from sknets._data import Data, as_tensor, slices
+from sknets._data import Data, as_tensor
 from sknets._measure import Field, Layer
-from sknets._params import Interval, InvalidParameterError, OneOf, check_values, estimator, param
+from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
 from sknets._random import Stream, derived_seed, draw_seed, generator
 from sknets._training.optimizers import SGD
 from sknets._training.parameters import FlatParameters, Penalty
 from sknets._training.schedules import TIMED, Schedule
 from sknets._training.trainer import Recipe, Trainer
-from sknets.base import NetworkTransformer
 from sknets.base.training_set import Call, TrainingSet, input_tensor
-from sknets.boltzmann import ais
-from sknets.boltzmann.ais import LogPartition, doubled
+from sknets.boltzmann.ais import LogPartition, RestrictedPath, counted, doubled
+from sknets.boltzmann.base import EnergyModel
 from sknets.boltzmann.draws import Draws, NumpyDraws, TorchDraws
 from sknets.boltzmann.learning import (
     Centring,
@@ -44,19 +40,18 @@ from sknets.boltzmann.learning import (
     column_means,
     dense_tensor,
 )
+from sknets.boltzmann.monitoring import Monitor, PseudoLikelihood
 from sknets.boltzmann.network import RBM
-from sknets.boltzmann.units import Bernoulli, Categorical, Gaussian, Units, softplus
-
-WATCHED = 1000  # rows on which each epoch is judged
-COUNTED = 20  # hidden or visible units whose states are counted unless something else is asked for
-N_STEPS = 1000  # of chains from which samples are annealed back
-MIXER = 0x9E3779B97F4A7C15
-TAIL = 8.0  # standard deviations beyond the last mean, where a density ends
-AT_ONCE = 2**23  # numbers that are held at a time
+from sknets.boltzmann.pseudo_likelihood import (
+    chosen_columns,
+    conditional_log_density,
+    with_flipped,
+)
+from sknets.boltzmann.units import Bernoulli, Categorical, Gaussian, Units
 
 
 @estimator
-class RestrictedMachine(NetworkTransformer):
+class RestrictedMachine(EnergyModel):
     """Abstract: what restricted Boltzmann machines have in common, whatever their visible units."""
 
     n_components: int = param(
@@ -199,28 +194,6 @@ class RestrictedMachine(NetworkTransformer):
 
     # -- fit
 
-    def fit(self, X: Any, y: Any = None) -> Any:
-        """Learn the distribution of the data.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features) or torch Dataset
-            The data.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data is not allowed, or if weights stop being finite.
-        """
-        return self._fit(Call(X, None))
-
     def partial_fit(self, X: Any, y: Any = None) -> Any:
         """Update the machine once, with all given rows as one minibatch.
 
@@ -237,9 +210,6 @@ class RestrictedMachine(NetworkTransformer):
             The trained estimator.
         """
         return self._fit(Call(X, None, incremental=True))
-
-    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        return self._checked_rows(X, reset), None
 
     def _encode(self, y: Any, fresh: bool, classes: Any) -> None:
         self.n_outputs_ = self.n_components
@@ -413,21 +383,6 @@ class RestrictedMachine(NetworkTransformer):
         """
         return self._by_rows(X, lambda v: self.module_.backward_mean(self.module_(v)))
 
-    def free_energy(self, X: Any) -> np.ndarray:
-        """F(v) = -log of the sum of exp(-E(v, h)) over all h: -log p(v) up to log Z.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The data.
-
-        Returns
-        -------
-        free_energy : ndarray of shape (n_samples,)
-            In nats.
-        """
-        return self._by_rows(X, lambda v: self.module_.free_energy(v))
-
     def _measured(self, X: Any) -> dict[str, float]:
         """The means over validated rows of the free energy and of the squared error."""
         machine = self.module_
@@ -439,121 +394,6 @@ class RestrictedMachine(NetworkTransformer):
         with torch.inference_mode():
             found = torch.cat(list(self._forward(X, both))).double().mean(0).tolist()
         return dict(zip(("free_energy", "reconstruction_error"), found, strict=True))
-
-    def _by_rows(self, X: Any, function: Any) -> np.ndarray:
-        X = self._validated_rows(X)
-        with torch.inference_mode():
-            return self._array(self._forward(X, function), X)
-
-    def log_partition(
-        self,
-        method: str = "auto",
-        *,
-        n_runs: int = 100,
-        n_temperatures: int = 14_500,
-        random_state: Any = None,
-    ) -> LogPartition:
-        """The logarithm of Z, the sum of exp(-E(v, h)) over all v and h.
-
-        Parameters
-        ----------
-        method : {"auto", "exact", "ais", "reverse_ais"}, default="auto"
-            "exact" counts all states of the smaller layer, "ais" estimates by annealed importance
-            sampling from a machine without weights, which on average is too low, "reverse_ais" by
-            annealing the machine's samples back to it, which is too high. "auto" counts up to 20
-            units, and estimates by "ais" beyond.
-        n_runs : int, default=100
-            Chains of the estimates.
-        n_temperatures : int, default=14_500
-            Steps of each chain.
-        random_state : int, RandomState instance or None, default=None
-            Seed of the estimates.
-
-        Returns
-        -------
-        log_partition : LogPartition
-            `value` and `std_error`, in nats.
-
-        References
-        ----------
-        .. [1] Salakhutdinov and Murray (2008). "On the quantitative analysis of deep belief
-           networks." ICML. https://doi.org/10.1145/1390156.1390266
-        """
-        check_is_fitted(self)
-        check_values(
-            "log_partition",
-            PARTITION,
-            {"method": method, "n_runs": n_runs, "n_temperatures": n_temperatures},
-        )
-        machine = self.module_
-        if method == "auto":
-            method = (
-                "exact"
-                if min(machine.visible.n_states, machine.hidden.n_states) <= 2**COUNTED
-                else "ais"
-            )
-        with torch.inference_mode():
-            if method == "exact":
-                return ais.counted(machine)
-            draws = self._own_draws(random_state)
-            betas, path = ais.temperatures(n_temperatures), ais.Path.of(machine)
-            if method == "ais":
-                return ais.annealed(path, betas, n_runs, draws)
-            v = self._sampled(n_runs, N_STEPS, draws)
-            return ais.reverse_annealed(path, betas, v, draws)
-
-    def log_likelihood(self, X: Any, log_partition: Any = None) -> np.ndarray:
-        """The logarithm of p(v): -F(v) - log Z.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The data.
-        log_partition : LogPartition or float, default=None
-            The logarithm of Z. None: ``log_partition()``.
-
-        Returns
-        -------
-        log_p : ndarray of shape (n_samples,)
-            In nats; of real-valued units it is a density.
-        """
-        if log_partition is None:
-            log_partition = self.log_partition(random_state=self.random_state)
-        value = log_partition.value if isinstance(log_partition, LogPartition) else log_partition
-        return -self.free_energy(X) - value
-
-    def sample(
-        self,
-        n_samples: int = 1,
-        *,
-        y: None = None,
-        n_steps: int = 1000,
-        random_state: Any = None,
-    ) -> np.ndarray:
-        """Draw from the machine, by Gibbs sampling.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            How many, each from a chain of its own.
-        y : None
-            Ignored.
-        n_steps : int, default=1000
-            Steps of a chain, which starts at units with the data's means.
-        random_state : int, RandomState instance or None, default=None
-            Seed of the draws.
-
-        Returns
-        -------
-        v : ndarray of shape (n_samples, n_features)
-            The visible values after the last step, of which `reconstruct` makes probabilities.
-        """
-        check_is_fitted(self)
-        values = {"n_samples": n_samples, "n_steps": n_steps}
-        check_values("sample", SAMPLING, values)
-        with torch.inference_mode():
-            v = self._sampled(n_samples, n_steps, self._own_draws(random_state))
-        return v.cpu().numpy()
 
     def gibbs(self, v: Any) -> np.ndarray:
         """One step of Gibbs sampling: hidden units given visible ones, visible given hidden.
@@ -599,17 +439,22 @@ class RestrictedMachine(NetworkTransformer):
             made = function(input_tensor(rows, weight.dtype, weight.device)).cpu().numpy()
         return made if sp.issparse(values) or np.ndim(values) > 1 else made[0]
 
-    def _own_draws(self, random_state: Any) -> TorchDraws:
-        device = self.module_.weight.device
-        return TorchDraws(generator(draw_seed(random_state), Stream.SAMPLE, device=device))
-
-    def _sampled(self, n: int, n_steps: int, draws: Draws) -> Tensor:
-        """Visible values after some Gibbs steps from units with the data's means."""
-        path = ais.Path.of(self.module_)
+    def _drawn(self, n: int, n_steps: int, draws: Draws) -> Tensor:
+        path = self._path()
         v = path.start(n, draws)
         for _ in range(n_steps):
-            v = path.step(path.inputs(v), 1.0, draws)
+            v = path.step(v, path.inputs(v), 1.0, draws)
         return v
+
+    @property
+    def _n_counted(self) -> float:
+        return min(self.module_.visible.n_states, self.module_.hidden.n_states)
+
+    def _counted(self) -> LogPartition:
+        return counted(self.module_)
+
+    def _path(self) -> RestrictedPath:
+        return RestrictedPath.of(self.module_)
 
     # -- scikit-learn's view of the weights
 
@@ -628,14 +473,6 @@ class RestrictedMachine(NetworkTransformer):
         """The biases of the visible units."""
         return self._values("visible_bias", "intercept_visible_")
 
-    def _values(self, name: str, attribute: str) -> np.ndarray:
-        if "module_" not in vars(self):
-            raise AttributeError(
-                f"{attribute!r} is not there before {type(self).__name__} is fitted."
-            )
-        values = self.module_.get_parameter(name).detach().cpu().numpy()
-        return values.astype(self._input_dtype, copy=False)
-
     def _layers(self) -> list[Layer]:
         n, units = self.n_features_in_, type(self.module_.hidden).__name__
         n_parameters = sum(p.numel() for p in self.module_.parameters())
@@ -643,18 +480,8 @@ class RestrictedMachine(NetworkTransformer):
         field = (Field(n, n, (n - 1) / 2),)
         return [Layer("hidden", units, (n_hidden,), n_parameters, n * n_hidden, field)]
 
-    def _n_hidden_layers(self) -> int:
-        return 1
-
     def _features(self, x: Tensor) -> Tensor:
         return self.module_(x)
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.n_outputs_
-
-    def _run_once(self) -> None:
-        self.transform(np.zeros((1, self.n_features_in_)))
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -888,35 +715,6 @@ class GaussianRBM(RestrictedMachine):
         return (X.shape[1] * found.numpy()).astype(X.dtype)
 
 
-def conditional_log_density(machine: RBM, v: Tensor, columns: Tensor) -> Tensor:
-    """log p(v_i | all others), for one column i of each row, by the trapezoidal rule.
-
-    Given the others the value has a mixture of normal distributions of one variance, the means of
-    which are the bias and sums of weights; on a grid of a fourth of the standard deviation the rule
-    is exact to many digits.
-    """
-    units: Any = machine.visible
-    weight, bias = machine.weight, machine.visible_bias
-    std = (units.log_variance / 2).exp()
-    low = bias + weight.clamp_max(0).sum(0) - TAIL * std
-    high = bias + weight.clamp_min(0).sum(0) + TAIL * std
-    n = math.ceil(((high - low) / std).max().item() * 4) + 1
-    share = torch.linspace(0, 1, n, dtype=v.dtype)
-    made = []
-    for part in slices(len(v), max(1, AT_ONCE // (n * machine.hidden.n))):
-        x, i = v[part], columns[part]
-        rows = torch.arange(len(x))
-        inputs, now = machine.hidden_inputs(x), x[rows, i]
-        grid = low[i, None] + (high - low)[i, None] * share  # (rows, n)
-        values = torch.cat([now[:, None], grid], 1)
-        moved = (values - now[:, None]) * units.precision[i, None]
-        hidden = softplus(inputs[:, None] + moved[..., None] * weight[:, i].t()[:, None]).sum(2)
-        log_p = hidden - (values - bias[i, None]).square() * units.precision[i, None] / 2
-        step = (grid[:, 1] - grid[:, 0]).log()
-        made.append(log_p[:, 0] - log_p[:, 1:].logsumexp(1) - step)
-    return torch.cat(made)
-
-
 def mean_of(data: Data, function: Callable[[Tensor], Tensor]) -> Tensor:
     """The mean of each column of a function of all samples."""
     parts = [(batch.x.shape[0], column_means(function(batch.x))) for batch in data.epoch(None)]
@@ -941,94 +739,8 @@ def problem_of(groups: Sequence[Any], n: int) -> str | None:
     return None
 
 
-def with_flipped(X: Any, columns: np.ndarray) -> Any:
-    """A copy in which the value in one column of each row is 1 less what it was."""
-    rows = np.arange(X.shape[0])
-    if not sp.issparse(X):
-        flipped = X.copy()
-        flipped[rows, columns] = 1 - X[rows, columns]
-        return flipped
-    X = sp.csr_array(X)
-    found = X[rows, columns]
-    values = np.ravel(found.toarray() if sp.issparse(found) else found)
-    return X + sp.csr_array((1 - 2 * values, (rows, columns)), shape=X.shape)
-
-
-def chosen_columns(X: Any, seed: int) -> np.ndarray:
-    """A column for each row, by the row's values and a seed: a hash, of sparse rows the same."""
-    random = np.random.Generator(np.random.PCG64(seed))
-    keys = random.integers(2**64, size=X.shape[1], dtype=np.uint64) | np.uint64(1)
-    if sp.issparse(X):
-        X = sp.csr_array(X)
-        rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-        hashes = np.zeros(X.shape[0], dtype=np.uint64)
-        np.add.at(hashes, rows, mixed_bits(X.data) * keys[X.indices])
-    else:
-        hashes = (mixed_bits(X) * keys).sum(axis=1, dtype=np.uint64)
-    mixed = (hashes ^ (hashes >> np.uint64(32))) * np.uint64(MIXER)
-    return (mixed >> np.uint64(33)).astype(np.int64) % X.shape[1]
-
-
-def mixed_bits(values: np.ndarray) -> np.ndarray:
-    """The bits of numbers in which small differences are spread; 0 of either sign stays 0."""
-    bits = (values + 0.0).astype(np.float64).view(np.uint64)
-    return bits ^ (bits >> np.uint64(52)) ^ (bits >> np.uint64(31))
-
-
 class WeightCost(Penalty):
     """The penalty of `Penalty`, the same for minibatches of any size."""
 
     def add_to(self, loss: Tensor, flat: FlatParameters, n: float) -> None:
         super().add_to(loss, flat, 1.0)
-
-
-class Monitor(Callback):
-    """What is known of some rows after each epoch: free energy and error of reconstruction.
-
-    Where the first is lower of the training set than of what is held out, and the gap widens, the
-    machine overfits (Hinton, 2010, section 6).
-    """
-
-    predicts = False
-
-    def __init__(self, estimator: Any, watched: dict[str, Any]) -> None:
-        self.estimator = estimator
-        self.watched = {
-            name: X[np.linspace(0, X.shape[0] - 1, min(WATCHED, X.shape[0]), dtype=int)]
-            for name, X in watched.items()
-        }
-
-    def on_epoch_end(self, net: Trainer, **_: Any) -> None:
-        """Measure and record."""
-        for name, X in self.watched.items():
-            for key, value in self.estimator._measured(X).items():
-                net.history.record(name + key, value)
-
-
-class PseudoLikelihood(Callback):
-    """A line an epoch, in scikit-learn's words."""
-
-    def __init__(self, estimator: Any, X: Any) -> None:
-        self.estimator, self.X = estimator, X
-        self.begin = time.perf_counter()
-
-    def on_epoch_end(self, net: Trainer, **_: Any) -> None:
-        """Print the mean pseudo-likelihood of the training set, and the time."""
-        found = self.estimator.score_samples(self.X).mean()
-        end = time.perf_counter()
-        print(
-            f"[{type(self.estimator).__name__}] Iteration {net.epochs_of_call}, "
-            f"pseudo-likelihood = {found:.2f}, time = {end - self.begin:.2f}s"
-        )
-        self.begin = time.perf_counter()
-
-
-PARTITION = {
-    "method": [OneOf("auto", "exact", "ais", "reverse_ais")],
-    "n_runs": [Interval(Integral, 2, None, closed="left")],
-    "n_temperatures": [Interval(Integral, 2, None, closed="left")],
-}
-SAMPLING = {
-    "n_samples": [Interval(Integral, 1, None, closed="left")],
-    "n_steps": [Interval(Integral, 1, None, closed="left")],
-}

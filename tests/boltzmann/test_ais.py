@@ -48,7 +48,7 @@ def test_count_of_real_units_is_the_integral():
 def test_annealing_estimates_the_count(visible):
     machine = machine_of(visible, n_hidden=6)
     exact = ais.counted(machine).value
-    path = ais.Path.of(machine)
+    path = ais.RestrictedPath.of(machine)
     betas = ais.temperatures(1000)
     found = [ais.annealed(path, betas, 100, draws_of(seed)) for seed in range(20)]
     errors = np.array([each.value - exact for each in found])
@@ -62,7 +62,7 @@ def test_annealing_estimates_the_count(visible):
 def test_reverse_annealing_estimates_it_too():
     machine = machine_of(Bernoulli(8), n_hidden=6)
     exact = ais.counted(machine).value
-    path = ais.Path.of(machine)
+    path = ais.RestrictedPath.of(machine)
     states = torch.cat(list(machine.visible.states()))
     p = (-machine.free_energy(states)).softmax(0)
     betas, found = ais.temperatures(1000), []

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 
 from sknets import BernoulliRBM, GaussianRBM
-from sknets.boltzmann.rbm import chosen_columns
+from sknets.boltzmann.pseudo_likelihood import chosen_columns
 
 DIGITS = load_digits().data[:600] / 16
 BINARY = (DIGITS > 0.5).astype(float)

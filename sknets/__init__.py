@@ -1,6 +1,6 @@
 """Every classic deep network with the manners of a scikit-learn estimator."""
 
-from sknets.boltzmann import BernoulliRBM, GaussianRBM
+from sknets.boltzmann import BernoulliRBM, BoltzmannMachine, GaussianRBM
 from sknets.cnn import CNNClassifier, CNNRegressor
 from sknets.mlp import MLPClassifier, MLPRegressor
 from sknets.persistence import load, save
@@ -18,6 +18,7 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "BernoulliRBM",
+    "BoltzmannMachine",
     "CNNClassifier",
     "CNNRegressor",
     "GaussianRBM",

@@ -47,7 +47,8 @@ class Call(NamedTuple):
         if held_out is None or isinstance(X, Dataset):
             return Seen(self.X, self.y, SkorchDataset(X, y))
         train, valid = (
-            SkorchDataset(_safe_indexing(X, rows), _safe_indexing(y, rows)) for rows in held_out
+            SkorchDataset(*(a if a is None else _safe_indexing(a, rows) for a in (X, y)))
+            for rows in held_out
         )
         return Seen(self.X, self.y, train, valid)
 

@@ -1,6 +1,7 @@
 """Boltzmann machines: restricted, deep and general, with likelihoods."""
 
 from sknets.boltzmann.ais import LogPartition
+from sknets.boltzmann.machine import BoltzmannMachine
 from sknets.boltzmann.rbm import BernoulliRBM, GaussianRBM
 
-__all__ = ["BernoulliRBM", "GaussianRBM", "LogPartition"]
+__all__ = ["BernoulliRBM", "BoltzmannMachine", "GaussianRBM", "LogPartition"]

@@ -106,10 +106,10 @@ class EnergyModel(NetworkTransformer):
         Parameters
         ----------
         method : {"auto", "exact", "ais", "reverse_ais"}, default="auto"
-            "exact" counts all states, of the smaller layer if there are two, "ais" estimates by annealed importance
-            sampling from a machine without weights, which on average is too low, "reverse_ais" by
-            annealing the machine's samples back to it, which is too high. "auto" counts up to
-            2 ** 20 states, and estimates by "ais" beyond.
+            "exact" counts all states, of the smaller layer if there are two, "ais" estimates by
+            annealed importance sampling from a machine without weights, which on average is too
+            low, "reverse_ais" by annealing the machine's samples back to it, which is too high.
+            "auto" counts up to 2 ** 20 states, and estimates by "ais" beyond.
         n_runs : int, default=100
             Chains of the estimates.
         n_temperatures : int, default=14_500
@@ -192,7 +192,7 @@ class EnergyModel(NetworkTransformer):
         check_values("sample", SAMPLING, values)
         with torch.inference_mode():
             v = self._drawn(n_samples, n_steps, self._own_draws(random_state))
-        return v.cpu().numpy()
+        return v[:, : self.n_features_in_].cpu().numpy()
 
     def _by_rows(self, X: Any, function: Any) -> np.ndarray:
         X = self._validated_rows(X)

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sknets._data import Batch
+from sknets._data import Batch, Data
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import StepResult
 from sknets.boltzmann.ais import RestrictedPath
@@ -367,3 +368,9 @@ def column_means(v: Tensor) -> Tensor:
     """The mean of each column, of values that may be sparse."""
     n = v.shape[0]
     return torch.mv(v.t(), torch.full((n,), 1 / n, dtype=v.dtype, device=v.device))
+
+
+def mean_of(data: Data, function: Callable[[Tensor], Tensor]) -> Tensor:
+    """The mean of each column of a function of all samples."""
+    parts = [(batch.x.shape[0], column_means(function(batch.x))) for batch in data.epoch(None)]
+    return sum(n * mean for n, mean in parts) / sum(n for n, _ in parts)

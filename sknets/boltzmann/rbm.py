@@ -37,8 +37,8 @@ from sknets.boltzmann.learning import (
     Sampler,
     Sparsity,
     Tempered,
-    column_means,
     dense_tensor,
+    mean_of,
 )
 from sknets.boltzmann.monitoring import Monitor, PseudoLikelihood
 from sknets.boltzmann.network import RBM
@@ -713,12 +713,6 @@ class GaussianRBM(RestrictedMachine):
         with torch.inference_mode():
             found = conditional_log_density(machine, as_tensor(X, torch.float64, "cpu"), columns)
         return (X.shape[1] * found.numpy()).astype(X.dtype)
-
-
-def mean_of(data: Data, function: Callable[[Tensor], Tensor]) -> Tensor:
-    """The mean of each column of a function of all samples."""
-    parts = [(batch.x.shape[0], column_means(function(batch.x))) for batch in data.epoch(None)]
-    return sum(n * mean for n, mean in parts) / sum(n for n, _ in parts)
 
 
 def problem_of(groups: Sequence[Any], n: int) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from sknets._data import Batch, Data, MappedData
@@ -31,6 +32,7 @@ from sknets.base import (
     NetworkTransformer,
     SupervisedNetwork,
 )
+from sknets.base.layerwise import Affine, all_inputs, check_machines, stacked
 from sknets.layers import (
     ACTIVATIONS,
     INITIALIZERS,
@@ -288,9 +290,11 @@ class MultilayerPerceptron(NetworkTransformer, SupervisedNetwork):
     )
     pretrain: Any = param(
         None,
-        [None, OneOf("supervised")],
+        [None, OneOf("supervised"), BaseEstimator, list, tuple],
         "'supervised' first trains shallow networks one after the other, each on the features of "
-        "the last, and starts from their hidden layers.",
+        "the last, and starts from their hidden layers. An estimator with hidden units, such as "
+        "BernoulliRBM(n_iter=10), does so without the targets, for activation='logistic'; a list "
+        "has one for each hidden layer.",
     )
 
     _fitted_attributes: ClassVar[dict[str, str]] = {
@@ -328,6 +332,8 @@ class MultilayerPerceptron(NetworkTransformer, SupervisedNetwork):
         if any(size <= 0 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {list(sizes)}.")
         self._check_stochastic("dropout", "input_dropout", "noise_std")
+        if self.pretrain is not None and not isinstance(self.pretrain, str):
+            check_machines(self.pretrain, len(sizes), "pretrain", type(self).__name__)
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> MLP:
         return self._network(input_shape[0], self._hidden_layer_sizes(), n_outputs)
@@ -361,9 +367,22 @@ class MultilayerPerceptron(NetworkTransformer, SupervisedNetwork):
         return super()._step(module, flat)
 
     def _pretrain(self, trainer: Trainer, batches: Data) -> None:
+        if isinstance(self.pretrain, str):
+            self._pretrain_supervised(trainer, batches)
+        elif self.pretrain is not None:
+            self._pretrain_unsupervised(trainer, batches)
+
+    def _pretrain_unsupervised(self, trainer: Trainer, batches: Data) -> None:
+        """Greedy layer-wise training without targets (Hinton, Osindero and Teh, 2006)."""
+        *hidden, _ = trainer.module_.linear_layers
+        sizes = [layer.out_features for layer in hidden]
+        machines = stacked(self.pretrain, sizes, all_inputs(batches), self._seed)
+        trainer.interrupted = len(machines) < len(hidden)
+        for layer, machine in zip(hidden, machines, strict=False):
+            Affine.of(machine).copy_to(layer)
+
+    def _pretrain_supervised(self, trainer: Trainer, batches: Data) -> None:
         """Greedy layer-wise supervised training (Bengio et al., 2007, section 5)."""
-        if self.pretrain is None:
-            return
         module = trainer.module_
         sizes = (self.n_features_in_, *self._hidden_layer_sizes())
         for i in range(1, self._n_hidden_layers() + 1):

@@ -3,17 +3,22 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import sklearn.neural_network
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_iris, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, QuantileRegressor, Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier as TheirClassifier
 from sklearn.neural_network import MLPRegressor as TheirRegressor
-from sklearn.preprocessing import scale
+from sklearn.preprocessing import StandardScaler, scale
 
-from sknets import MLPClassifier, MLPRegressor
+from sknets import BernoulliRBM, GaussianRBM, MLPClassifier, MLPRegressor
 from sknets._data import Batch
+from sknets._random import Stream, derived_seed
 from sknets._training import losses
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import AutogradStep
@@ -321,6 +326,50 @@ def test_supervised_pretraining_starts_lower(batch_norm):
     pretrained = MLPClassifier(**settings, pretrain="supervised").fit(X_digits, y_digits)
     assert pretrained.loss_curve_[0] < 0.8 * plain.loss_curve_[0]
     assert pretrained.n_iter_ == plain.n_iter_ == len(pretrained.loss_curve_)
+
+
+MACHINES = {
+    "ours": BernoulliRBM(n_iter=8, learning_rate=0.05),
+    "scikit-learn's": sklearn.neural_network.BernoulliRBM(n_iter=8, learning_rate=0.05),
+    "one a layer": [GaussianRBM(n_iter=8), BernoulliRBM(n_iter=8, learning_rate=0.05)],
+}
+
+
+@pytest.mark.parametrize("kind", MACHINES)
+def test_machines_start_a_network_without_targets(kind):
+    few = np.arange(len(y_digits)) % 5 == 0
+    settings = dict(
+        hidden_layer_sizes=(60, 40),
+        activation="logistic",
+        max_iter=150,
+        batch_size=20,
+        learning_rate_init=0.003,
+        random_state=0,
+    )
+    pretrained = MLPClassifier(**settings, pretrain=MACHINES[kind])
+    start = pretrained.set_params(max_iter=1, learning_rate_init=1e-9).fit(X_digits, y_digits)
+    first = clone(MACHINES[kind][0] if kind == "one a layer" else MACHINES[kind])
+    first.set_params(n_components=60, random_state=derived_seed(0, Stream.PRETRAIN, 1))
+    hidden = first.fit(X_digits.astype(np.float32)).transform(X_digits)
+    layer = start.coefs_[0], start.intercepts_[0]
+    assert_allclose(expit(X_digits @ layer[0] + layer[1]), hidden, atol=1e-4)
+    plain = MLPClassifier(**settings).fit(X_digits[few], y_digits[few])
+    pretrained.set_params(**settings).fit(X_digits[few], y_digits[few])
+    rest = X_digits[~few], y_digits[~few]
+    assert pretrained.score(*rest) > plain.score(*rest)
+    assert not hasattr(pretrained.pretrain, "components_")
+
+
+@pytest.mark.parametrize("wrong", [StandardScaler(), [BernoulliRBM()], BernoulliRBM])
+def test_what_finds_no_hidden_units_is_refused(wrong):
+    with pytest.raises(ValueError, match="'pretrain' parameter of MLPClassifier must be"):
+        MLPClassifier((4, 3), pretrain=wrong, random_state=0).fit(X_digits, y_digits)
+
+
+def test_search_reaches_into_the_machine():
+    clf = MLPClassifier((5,), pretrain=BernoulliRBM(), max_iter=1, random_state=0)
+    search = GridSearchCV(clf, {"pretrain__n_iter": [1, 2]}, cv=2).fit(X_digits, y_digits)
+    assert search.best_params_.keys() == {"pretrain__n_iter"}
 
 
 def test_multilabel_outputs_are_independent_probabilities():

@@ -459,6 +459,11 @@ class RestrictedMachine(EnergyModel):
     # -- scikit-learn's view of the weights
 
     @property
+    def affine_(self) -> tuple[np.ndarray, np.ndarray]:
+        """The weights and biases of what hidden units get: X @ weight.T + bias."""
+        return self.components_, self.intercept_hidden_
+
+    @property
     def components_(self) -> np.ndarray:
         """The weights, of shape (n_components, n_features)."""
         return self._values("weight", "components_")
@@ -661,6 +666,11 @@ class GaussianRBM(RestrictedMachine):
     def variances_(self) -> np.ndarray:
         """The variances of visible units given hidden ones."""
         return np.exp(self._values("visible.log_variance", "variances_"))
+
+    @property
+    def affine_(self) -> tuple[np.ndarray, np.ndarray]:
+        """The weights and biases of what hidden units get: X @ weight.T + bias."""
+        return self.components_ / self.variances_, self.intercept_hidden_
 
     def _visible_units(self, n: int) -> Units:
         return Gaussian(n)

@@ -1,0 +1,95 @@
+"""Greedy pre-training: each layer learns the distribution of what the layer below makes.
+
+Hinton, Osindero and Teh (2006), https://doi.org/10.1162/neco.2006.18.7.1527; Bengio, Lamblin,
+Popovici and Larochelle (2007), "Greedy layer-wise training of deep networks", NIPS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from torch import nn
+
+from sknets._data import Data
+from sknets._params import InvalidParameterError
+from sknets._random import Stream, derived_seed
+
+
+class Affine(NamedTuple):
+    """What hidden units get: ``X @ weight.T + bias``."""
+
+    weight: np.ndarray  # (n_hidden, n_features)
+    bias: np.ndarray
+
+    @classmethod
+    def of(cls, machine: Any) -> Affine:
+        """Of a fitted machine, of ours or of scikit-learn's."""
+        if hasattr(machine, "affine_"):
+            return cls(*machine.affine_)
+        return cls(machine.components_, machine.intercept_hidden_)
+
+    def copy_to(self, layer: nn.Linear) -> None:
+        """Start a layer from it."""
+        layer.weight.data.copy_(layer.weight.new_tensor(self.weight))
+        layer.bias.data.copy_(layer.bias.new_tensor(self.bias))
+
+
+def is_stackable(machine: Any) -> bool:
+    """Whether it is an estimator that finds hidden units, of a number that can be set."""
+    return (
+        isinstance(machine, BaseEstimator)
+        and hasattr(machine, "transform")
+        and "n_components" in machine.get_params(deep=False)
+    )
+
+
+def check_machines(pretrain: Any, n_layers: int, name: str, owner: str) -> None:
+    """Raise for what is neither a machine nor a list of one for each layer."""
+    each = pretrain if isinstance(pretrain, (list, tuple)) else [pretrain]
+    right_number = each is not pretrain or len(each) == n_layers
+    if not right_number or not all(map(is_stackable, each)):
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {owner} must be an estimator with hidden units, such as "
+            f"BernoulliRBM(), or a list of one for each of {n_layers} layers. "
+            f"Got {pretrain!r} instead."
+        )
+
+
+def stacked(pretrain: Any, sizes: Sequence[int], X: np.ndarray, seed: int) -> list[Any]:
+    """Fit a machine for each layer, to the features of those below.
+
+    Parameters
+    ----------
+    pretrain : estimator or list of estimators
+        Copies of which are fitted.
+    sizes : sequence of int
+        Hidden units of each layer.
+    X : ndarray of shape (n_samples, n_features)
+    seed : int
+        Of machines without a `random_state` of their own.
+
+    Returns
+    -------
+    machines : list of estimators
+        Fewer where the training was interrupted.
+    """
+    each = pretrain if isinstance(pretrain, (list, tuple)) else [pretrain] * len(sizes)
+    machines: list[Any] = []
+    for i, (machine, size) in enumerate(zip(each, sizes, strict=True), start=1):
+        machine = clone(machine).set_params(n_components=int(size))
+        if machine.get_params().get("random_state", 0) is None:
+            machine.set_params(random_state=derived_seed(seed, Stream.PRETRAIN, i))
+        X = machine.fit_transform(X)
+        machines.append(machine)
+        if getattr(machine, "n_iter_", np.inf) < machine.get_params().get("n_iter", 0):
+            break  # by a Ctrl-C
+    return machines
+
+
+def all_inputs(data: Data) -> np.ndarray:
+    """The inputs of minibatches, one after another."""
+    parts = (batch.x for batch in data.epoch(None))
+    return np.concatenate([(x.to_dense() if x.is_sparse else x).cpu().numpy() for x in parts])

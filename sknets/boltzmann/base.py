@@ -24,23 +24,8 @@ COUNTED = 20  # binary units whose states are counted unless something else is a
 N_STEPS = 1000  # of chains from which samples are annealed back
 
 
-class EnergyModel(NetworkTransformer):
-    """Abstract: a machine of `n_components` hidden units that gives states an energy."""
-
-    n_components: Any
-
-    @property
-    @abstractmethod
-    def _n_counted(self) -> float:
-        """Of how many states the partition function is the sum."""
-
-    @abstractmethod
-    def _counted(self) -> LogPartition:
-        """The partition function by that sum."""
-
-    @abstractmethod
-    def _path(self) -> Path:
-        """The way from a machine whose partition function is known."""
+class GenerativeMachine(NetworkTransformer):
+    """Abstract: a machine with hidden units that draws what looks like its data."""
 
     @abstractmethod
     def _drawn(self, n: int, n_steps: int, draws: Draws) -> Tensor:
@@ -72,6 +57,85 @@ class EnergyModel(NetworkTransformer):
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         return self._checked_rows(X, reset), None
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        y: None = None,
+        n_steps: int = 1000,
+        random_state: Any = None,
+    ) -> np.ndarray:
+        """Draw from the machine, by Gibbs sampling.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many, each from a chain of its own.
+        y : None
+            Ignored.
+        n_steps : int, default=1000
+            Steps of a chain, which starts at units with the data's means.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws.
+
+        Returns
+        -------
+        v : ndarray of shape (n_samples, n_features)
+            The visible values after the last step, of which `reconstruct` makes probabilities.
+        """
+        check_is_fitted(self)
+        values = {"n_samples": n_samples, "n_steps": n_steps}
+        check_values("sample", SAMPLING, values)
+        with torch.inference_mode():
+            v = self._drawn(n_samples, n_steps, self._own_draws(random_state))
+        return v[:, : self.n_features_in_].cpu().numpy()
+
+    def _by_rows(self, X: Any, function: Any) -> np.ndarray:
+        X = self._validated_rows(X)
+        with torch.inference_mode():
+            return self._array(self._forward(X, function), X)
+
+    def _own_draws(self, random_state: Any) -> TorchDraws:
+        device = self.module_.weight.device
+        return TorchDraws(generator(draw_seed(random_state), Stream.SAMPLE, device=device))
+
+    def _values(self, name: str, attribute: str) -> np.ndarray:
+        if "module_" not in vars(self):
+            raise AttributeError(
+                f"{attribute!r} is not there before {type(self).__name__} is fitted."
+            )
+        values = self.module_.get_parameter(name).detach().cpu().numpy()
+        return values.astype(self._input_dtype, copy=False)
+
+    def _n_hidden_layers(self) -> int:
+        return 1
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_outputs_
+
+    def _run_once(self) -> None:
+        self.transform(np.zeros((1, self.n_features_in_)))
+
+
+class EnergyModel(GenerativeMachine):
+    """Abstract: a machine of `n_components` hidden units that gives states an energy."""
+
+    n_components: Any
+
+    @property
+    @abstractmethod
+    def _n_counted(self) -> float:
+        """Of how many states the partition function is the sum."""
+
+    @abstractmethod
+    def _counted(self) -> LogPartition:
+        """The partition function by that sum."""
+
+    @abstractmethod
+    def _path(self) -> Path:
+        """The way from a machine whose partition function is known."""
 
     def _encode(self, y: Any, fresh: bool, classes: Any) -> None:
         self.n_outputs_ = self.n_components
@@ -161,74 +225,31 @@ class EnergyModel(NetworkTransformer):
         value = log_partition.value if isinstance(log_partition, LogPartition) else log_partition
         return -self.free_energy(X) - value
 
-    def sample(
-        self,
-        n_samples: int = 1,
-        *,
-        y: None = None,
-        n_steps: int = 1000,
-        random_state: Any = None,
-    ) -> np.ndarray:
-        """Draw from the machine, by Gibbs sampling.
 
-        Parameters
-        ----------
-        n_samples : int, default=1
-            How many, each from a chain of its own.
-        y : None
-            Ignored.
-        n_steps : int, default=1000
-            Steps of a chain, which starts at units with the data's means.
-        random_state : int, RandomState instance or None, default=None
-            Seed of the draws.
-
-        Returns
-        -------
-        v : ndarray of shape (n_samples, n_features)
-            The visible values after the last step, of which `reconstruct` makes probabilities.
-        """
-        check_is_fitted(self)
-        values = {"n_samples": n_samples, "n_steps": n_steps}
-        check_values("sample", SAMPLING, values)
-        with torch.inference_mode():
-            v = self._drawn(n_samples, n_steps, self._own_draws(random_state))
-        return v[:, : self.n_features_in_].cpu().numpy()
-
-    def _by_rows(self, X: Any, function: Any) -> np.ndarray:
-        X = self._validated_rows(X)
-        with torch.inference_mode():
-            return self._array(self._forward(X, function), X)
-
-    def _own_draws(self, random_state: Any) -> TorchDraws:
-        device = self.module_.weight.device
-        return TorchDraws(generator(draw_seed(random_state), Stream.SAMPLE, device=device))
-
-    def _values(self, name: str, attribute: str) -> np.ndarray:
-        if "module_" not in vars(self):
-            raise AttributeError(
-                f"{attribute!r} is not there before {type(self).__name__} is fitted."
-            )
-        values = self.module_.get_parameter(name).detach().cpu().numpy()
-        return values.astype(self._input_dtype, copy=False)
-
-    def _n_hidden_layers(self) -> int:
-        return 1
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.n_outputs_
-
-    def _run_once(self) -> None:
-        self.transform(np.zeros((1, self.n_features_in_)))
-
-
-class EnergyDescent(EnergyModel, DescentEstimator):
+class MachineDescent(GenerativeMachine, DescentEstimator):
     """Abstract: a machine in MLPClassifier's words, with a loss that is none.
 
     The loss of an epoch is the mean energy of the data less that of samples, which is about 0 when
     all is learnt, and may be so before. It stops no training, and a full-batch solver cannot
     minimise it.
     """
+
+    def partial_fit(self, X: Any, y: Any = None) -> Any:
+        """Train for one more epoch on the given rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The trained estimator.
+        """
+        return self._fit(Call(X, None, incremental=True))
 
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)

@@ -22,9 +22,9 @@ from sknets._random import Stream, generator
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import StepResult
 from sknets._training.trainer import Trainer
-from sknets.base.training_set import Call, TrainingSet
+from sknets.base.training_set import TrainingSet
 from sknets.boltzmann.ais import LARGEST, Beta, LogPartition, Path
-from sknets.boltzmann.base import EnergyDescent
+from sknets.boltzmann.base import EnergyModel, MachineDescent
 from sknets.boltzmann.draws import Draws, TorchDraws
 from sknets.boltzmann.learning import dense_tensor, mean_of, taken
 from sknets.boltzmann.units import RAREST, Bernoulli, softplus
@@ -276,7 +276,7 @@ class FullPath(Path):
 
 
 @estimator
-class BoltzmannMachine(EnergyDescent):
+class BoltzmannMachine(EnergyModel, MachineDescent):
     r"""Boltzmann machine: binary visible and hidden units, all connected with one another.
 
     .. math:: p(s) = \frac{1}{Z} \exp\left(\frac{1}{T} \Big(\frac{1}{2} s W s + b s\Big)\right),
@@ -370,23 +370,6 @@ class BoltzmannMachine(EnergyDescent):
     _lasting_parameters: ClassVar[tuple[str, ...]] = ("temperature",)
 
     # -- fit
-
-    def partial_fit(self, X: Any, y: Any = None) -> Any:
-        """Train for one more epoch on the given rows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The data.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : object
-            The trained estimator.
-        """
-        return self._fit(Call(X, None, incremental=True))
 
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)

@@ -57,6 +57,10 @@ class Units(nn.Module, ABC):
         """log of the sum, over all values, of exp(own + seen . (inputs - bias)): (n_samples,)."""
 
     @abstractmethod
+    def log_p(self, values: Tensor, inputs: Tensor) -> Tensor:
+        """The logarithm of the probability of values given the total input, (n_samples,)."""
+
+    @abstractmethod
     def biases_of(self, means: Tensor) -> Tensor:
         """The biases by which a layer that is alone has given means, which are kept off 0 and 1."""
 
@@ -84,6 +88,9 @@ class Bernoulli(Units):
 
     def log_normaliser(self, inputs: Tensor, bias: Tensor) -> Tensor:
         return softplus(inputs).sum(1)
+
+    def log_p(self, values: Tensor, inputs: Tensor) -> Tensor:
+        return (values * inputs - softplus(inputs)).sum(1)
 
     def biases_of(self, means: Tensor) -> Tensor:
         return means.logit(RAREST)
@@ -135,6 +142,9 @@ class Categorical(Units):
             total = total + inputs[:, group].logsumexp(1)
         return total
 
+    def log_p(self, values: Tensor, inputs: Tensor) -> Tensor:
+        return (values * inputs).sum(1) - self.log_normaliser(inputs, inputs)
+
     def biases_of(self, means: Tensor) -> Tensor:
         biases = means.logit(RAREST)
         for group in self.groups:
@@ -185,6 +195,10 @@ class Gaussian(Units):
     def log_normaliser(self, inputs: Tensor, bias: Tensor) -> Tensor:
         constant = (math.log(2 * math.pi) + self.log_variance).sum() / 2
         return (inputs.square() - bias.square()) @ self.precision / 2 + constant
+
+    def log_p(self, values: Tensor, inputs: Tensor) -> Tensor:
+        constant = (math.log(2 * math.pi) + self.log_variance).sum() / 2
+        return -(values - inputs).square() @ self.precision / 2 - constant
 
     def biases_of(self, means: Tensor) -> Tensor:
         return means.clone()

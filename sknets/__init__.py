@@ -1,6 +1,6 @@
 """Every classic deep network with the manners of a scikit-learn estimator."""
 
-from sknets.boltzmann import BernoulliRBM, BoltzmannMachine, GaussianRBM
+from sknets.boltzmann import DBN, BernoulliRBM, BoltzmannMachine, GaussianRBM
 from sknets.cnn import CNNClassifier, CNNRegressor
 from sknets.mlp import MLPClassifier, MLPRegressor
 from sknets.persistence import load, save
@@ -16,11 +16,12 @@ from sknets.rnn import (
 
 __version__ = "0.1.0.dev0"
 
-__all__ = [
+__all__ = [  # noqa: RUF022  (as sorted() has it)
     "BernoulliRBM",
     "BoltzmannMachine",
     "CNNClassifier",
     "CNNRegressor",
+    "DBN",
     "GaussianRBM",
     "ImageCaptioner",
     "LanguageModel",

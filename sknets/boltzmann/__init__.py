@@ -1,7 +1,8 @@
 """Boltzmann machines: restricted, deep and general, with likelihoods."""
 
 from sknets.boltzmann.ais import LogPartition
+from sknets.boltzmann.dbn import DBN
 from sknets.boltzmann.machine import BoltzmannMachine
 from sknets.boltzmann.rbm import BernoulliRBM, GaussianRBM
 
-__all__ = ["BernoulliRBM", "BoltzmannMachine", "GaussianRBM", "LogPartition"]
+__all__ = ["DBN", "BernoulliRBM", "BoltzmannMachine", "GaussianRBM", "LogPartition"]

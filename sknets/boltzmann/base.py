@@ -97,7 +97,7 @@ class GenerativeMachine(NetworkTransformer):
             return self._array(self._forward(X, function), X)
 
     def _own_draws(self, random_state: Any) -> TorchDraws:
-        device = self.module_.weight.device
+        device = next(self.module_.parameters()).device
         return TorchDraws(generator(draw_seed(random_state), Stream.SAMPLE, device=device))
 
     def _values(self, name: str, attribute: str) -> np.ndarray:

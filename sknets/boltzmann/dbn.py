@@ -1,0 +1,328 @@
+"""Deep belief networks as estimators."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from sknets._data import Data
+from sknets._measure import Layer, layers_of
+from sknets._params import Interval, InvalidParameterError, OneOf, check_values, estimator, param
+from sknets._random import Stream, generator
+from sknets._training.parameters import FlatParameters
+from sknets._training.trainer import Recipe, Trainer
+from sknets.base.layerwise import Affine, all_inputs, check_machines, stacked
+from sknets.base.training_set import TrainingSet
+from sknets.boltzmann.ais import LogPartition
+from sknets.boltzmann.base import MachineDescent
+from sknets.boltzmann.deep_belief import DeepBeliefNet, UpDownStep
+from sknets.boltzmann.draws import Draws, TorchDraws
+from sknets.boltzmann.learning import dense_tensor
+from sknets.boltzmann.rbm import BernoulliRBM, RestrictedMachine
+
+DEFAULT: Any = BernoulliRBM()  # type: ignore[call-arg]
+
+
+@estimator
+class DBN(MachineDescent):
+    r"""Deep belief network: features, and samples, of a stack of Boltzmann machines.
+
+    Each layer is the hidden one of a restricted machine that learns the distribution of what the
+    layer below makes. Together they are a generative model, the machine on top and directed layers
+    below it,
+
+    .. math:: p(v, h_1, \dots, h_L) = p(h_{L-1}, h_L) \, p(h_{L-2} | h_{L-1}) \cdots p(v | h_1),
+
+    of which `fine_tuning` can train all weights at once. See the :ref:`user guide <boltzmann>`.
+
+    See Also
+    --------
+    BernoulliRBM : A single layer.
+    MLPClassifier : Starts from such layers with ``pretrain=BernoulliRBM()``.
+
+    References
+    ----------
+    .. [1] Hinton, Osindero and Teh (2006). "A fast learning algorithm for deep belief nets." Neural
+       Computation 18, 1527-1554. https://doi.org/10.1162/neco.2006.18.7.1527
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sknets import DBN, BernoulliRBM
+    >>> X = load_digits().data / 16
+    >>> dbn = DBN((32, 16), rbm=BernoulliRBM(batch_size=50, n_iter=5), random_state=0).fit(X)
+    >>> dbn.transform(X).shape, dbn.sample(3, n_steps=50, random_state=0).shape
+    ((1797, 16), (3, 64))
+    """
+
+    hidden_layer_sizes: Any = param(
+        (256, 256),
+        ["array-like", Interval(Integral, 1, None, closed="left")],
+        "Units of each hidden layer, from below.",
+        kw_only=False,
+    )
+    rbm: Any = param(
+        None,
+        [None, BaseEstimator, list, tuple],
+        "The machines that the layers are, but for their `n_components`: a BernoulliRBM, or a list "
+        "with one for each layer, the first of which may be a GaussianRBM. None: BernoulliRBM().",
+    )
+    fine_tuning: Any = param(
+        None,
+        [None, OneOf("up_down")],
+        "Whether all weights are trained at once after the layers, for `max_iter` epochs: by "
+        "contrastive wake-sleep, up and down. None: they are not, and what says how is ignored.",
+    )
+    n_gibbs_steps: int = param(
+        3,
+        Interval(Integral, 1, None, closed="left"),
+        "Gibbs steps of the machine on top for a minibatch, with fine_tuning='up_down'.",
+    )
+    alpha: float = param(
+        0.0,
+        Interval(Real, 0, None, closed="left"),
+        "Strength of the penalty on the weights, divided by the sample size.",
+    )
+    max_iter: int = param(10, Interval(Integral, 1, None, closed="left"), "Epochs of fine-tuning.")
+
+    _fitted_attributes: ClassVar[dict[str, str]] = {
+        "top_": "BernoulliRBM: The machine on top, fitted to the layer below it.",
+        "n_iter_": "int: Epochs of fine-tuning; without it, of all layers.",
+    }
+    _fit_state: ClassVar[dict[str, type]] = {"_n_epochs_of_layers": int}
+    _shape_parameters: ClassVar[tuple[str, ...]] = ("hidden_layer_sizes",)
+
+    # -- fit
+
+    def _check_settings(self, incremental: bool) -> None:
+        super()._check_settings(incremental)
+        sizes = self._sizes()
+        if not sizes or not all(isinstance(size, Integral) and size > 0 for size in sizes):
+            raise InvalidParameterError(
+                f"The 'hidden_layer_sizes' parameter of {type(self).__name__} must hold one whole "
+                f"number > 0 at least. Got {self.hidden_layer_sizes!r} instead."
+            )
+        check_machines(self._machines(), len(sizes), "rbm", type(self).__name__)
+        first, *others = self._each_machine()
+        if not (isinstance(first, RestrictedMachine) and all(map(is_binary, others))):
+            raise InvalidParameterError(
+                f"The 'rbm' parameter of {type(self).__name__} must hold restricted Boltzmann "
+                f"machines of sknets, binary ones above the first. Got {self.rbm!r} instead."
+            )
+
+    def _sizes(self) -> tuple[int, ...]:
+        sizes = self.hidden_layer_sizes
+        return tuple(sizes if np.iterable(sizes) else [sizes])
+
+    def _machines(self) -> Any:
+        """The description of all layers, or of each."""
+        return DEFAULT if self.rbm is None else self.rbm
+
+    def _each_machine(self) -> list[Any]:
+        """The description of each layer."""
+        found = self._machines()
+        return list(found) if isinstance(found, (list, tuple)) else [found] * len(self._sizes())
+
+    def _encode(self, y: Any, fresh: bool, classes: Any) -> None:
+        self.n_outputs_ = int(self._sizes()[-1])
+
+    def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> DeepBeliefNet:
+        return DeepBeliefNet(self._each_machine()[0]._visible_units(input_shape[0]), self._sizes())
+
+    @torch.no_grad()
+    def _initialise(self, module: Any, seed: int) -> None:
+        draws = generator(seed, Stream.WEIGHTS)
+        for name, parameter in module.named_parameters():
+            if name.endswith("weight"):
+                parameter.normal_(0, 0.01, generator=draws)
+            else:
+                parameter.zero_()
+        module.top.visible_mean.fill_(0.5)
+        module.top.hidden_mean.fill_(0.5)
+
+    @torch.no_grad()
+    def _pretrain(self, trainer: Trainer, batches: Data) -> None:
+        """Greedy layer-wise training (Hinton, Osindero and Teh, 2006, section 4)."""
+        network = trainer.module_
+        machines = stacked(self._machines(), self._sizes(), all_inputs(batches), self._seed)
+        trainer.interrupted = len(machines) < len(self._sizes())
+        self._n_epochs_of_layers = sum(machine.n_iter_ for machine in machines)
+        for i, machine in enumerate(machines):
+            if i == len(network.up):
+                network.top.load_state_dict(machine.module_.state_dict())
+                break
+            found = machine.module_
+            Affine.of(machine).copy_to(network.up[i])
+            network.down[i].weight.copy_(found.weight.t())
+            network.down[i].bias.copy_(found.visible_bias)
+            if i == 0:
+                network.units(0).load_state_dict(found.visible.state_dict())
+
+    def _step(self, module: Any, flat: FlatParameters) -> UpDownStep:
+        seeded = generator(self._seed, Stream.SAMPLE, device=flat.values.device)
+        return UpDownStep(module, flat, TorchDraws(seeded), self.n_gibbs_steps)
+
+    def _recipe(self, seed: int, difficulty: Any, incremental: bool) -> Recipe:
+        recipe = super()._recipe(seed, difficulty, incremental)
+        if self.fine_tuning is None and not incremental:
+            recipe.max_epochs = 0
+        return recipe
+
+    def _record(self, trainer: Trainer) -> None:
+        super()._record(trainer)
+        if not trainer.recipe.max_epochs:
+            self.n_iter_ = self._n_epochs_of_layers
+
+    def _measure(self, valid: TrainingSet) -> dict[str, float]:
+        """By the error of reconstruction."""
+        with torch.inference_mode():
+            made = torch.cat(list(self._forward(valid.X, self._away)))
+        error = made.mean().item()
+        return {"valid_loss": error, "valid_score": -error}
+
+    # -- the network's view of the data
+
+    def transform(self, X: Any) -> np.ndarray:
+        """The probabilities of the last hidden layer, all others replaced by theirs on the way.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data.
+
+        Returns
+        -------
+        h : ndarray of shape (n_samples, hidden_layer_sizes[-1])
+            The probabilities.
+        """
+        return super().transform(X)
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """What visible units are expected to be given the last hidden layer, on the way down.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, hidden_layer_sizes[-1])
+            Values of the last hidden layer.
+
+        Returns
+        -------
+        v : ndarray of shape (n_samples, n_features)
+            The expectations.
+        """
+        check_is_fitted(self)
+        h = check_array(X, dtype=(np.float64, np.float32))
+        if h.shape[1] != self.n_outputs_:
+            raise ValueError(
+                f"X has {h.shape[1]} columns, but the last layer of {type(self).__name__} has "
+                f"{self.n_outputs_} units."
+            )
+        with torch.inference_mode():
+            return self._array(self._forward(h, self.module_.backward_mean), h)
+
+    def reconstruct(self, X: Any) -> np.ndarray:
+        """What is left of the data after a way up and down.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data.
+
+        Returns
+        -------
+        v : ndarray of shape (n_samples, n_features)
+            The expectations.
+        """
+        return self._by_rows(X, lambda v: self.module_.backward_mean(self.module_(v)))
+
+    def log_likelihood_bound(
+        self,
+        X: Any,
+        log_partition: Any = None,
+        *,
+        n_draws: int = 20,
+        random_state: Any = None,
+    ) -> np.ndarray:
+        """A lower bound of the logarithm of p(v), estimated with draws of hidden layers.
+
+        The mean of log p(v, h) - log q(h | v) over hidden layers below the last that are drawn from
+        the way up, q (Salakhutdinov and Murray, 2008, section 5).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data.
+        log_partition : LogPartition or float, default=None
+            The logarithm of the partition function of the machine on top. None:
+            ``top_.log_partition()``.
+        n_draws : int, default=20
+            Draws for each row.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws, and of an estimate of the partition function. None: the estimator's.
+
+        Returns
+        -------
+        bound : ndarray of shape (n_samples,)
+            In nats.
+        """
+        X = self._validated_rows(X)
+        given = {"n_draws": n_draws}
+        check_values(
+            "log_likelihood_bound",
+            {"n_draws": [Interval(Integral, 1, None, closed="left")]},
+            given,
+        )
+        random_state = self.random_state if random_state is None else random_state
+        if log_partition is None:
+            log_partition = self.top_.log_partition(random_state=random_state)
+        value = log_partition.value if isinstance(log_partition, LogPartition) else log_partition
+        draws, network = self._own_draws(random_state), self.module_
+
+        def bound(v: Tensor) -> Tensor:
+            return torch.stack([network.log_weight(v, draws) for _ in range(n_draws)]).mean(0)
+
+        with torch.inference_mode():
+            return self._array(self._forward(X, bound), X) - value
+
+    @property
+    def top_(self) -> BernoulliRBM:
+        """The machine on top, as an estimator fitted to the layer below it."""
+        if "module_" not in vars(self):
+            raise AttributeError(f"'top_' needs a fitted {type(self).__name__}.")
+        machine = self.module_.top
+        made: Any = BernoulliRBM
+        top: BernoulliRBM = made(self.n_outputs_)
+        top.n_features_in_, top.n_outputs_ = machine.visible.n, self.n_outputs_
+        top._shape = {"n_components": self.n_outputs_, "groups": None}
+        top._input_dtype, top.module_, top.history_ = self._input_dtype, machine, []
+        return top
+
+    def _drawn(self, n: int, n_steps: int, draws: Draws) -> Tensor:
+        network = self.module_
+        start = network.top.visible.biases_of(network.top.visible_mean)
+        x = network.top.visible.sample(start.expand(n, -1).clone(), draws)
+        (v, *_) = network.drawn_down(network.settled(x, n_steps, draws), draws)
+        return network.units(0).drawn(v, draws) if len(network.up) else v
+
+    def _away(self, v: Tensor) -> Tensor:
+        """The mean squared difference of rows from their reconstructions."""
+        v = dense_tensor(v)
+        return (self.module_.backward_mean(self.module_(v)) - v).square().mean(1)
+
+    def _features(self, x: Tensor) -> Tensor:
+        return self.module_(x)
+
+    def _layers(self) -> list[Layer]:
+        return layers_of(self.module_, self._input_shape())
+
+
+def is_binary(machine: Any) -> bool:
+    """Whether it is a restricted machine with binary visible units."""
+    return isinstance(machine, RestrictedMachine) and machine._is_binary

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
@@ -117,6 +118,48 @@ class GenerativeMachine(NetworkTransformer):
 
     def _run_once(self) -> None:
         self.transform(np.zeros((1, self.n_features_in_)))
+
+
+class TwoWays(GenerativeMachine):
+    """Abstract: a machine whose hidden layer says what the visible one was."""
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """What visible units are expected to be given the last hidden layer: E(v | h) of a machine.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_hidden)
+            Values of the last hidden layer.
+
+        Returns
+        -------
+        v : ndarray of shape (n_samples, n_features)
+            The expectations.
+        """
+        check_is_fitted(self)
+        h = check_array(X, dtype=(np.float64, np.float32))
+        if h.shape[1] != self.n_outputs_:
+            raise ValueError(
+                f"X has {h.shape[1]} columns, but the last layer of {type(self).__name__} has "
+                f"{self.n_outputs_} units."
+            )
+        with torch.inference_mode():
+            return self._array(self._forward(h, self.module_.backward_mean), h)
+
+    def reconstruct(self, X: Any) -> np.ndarray:
+        """What is left of the data after a way up and down: E(v | E(h | v)) of a machine.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data.
+
+        Returns
+        -------
+        v : ndarray of shape (n_samples, n_features)
+            The expectations.
+        """
+        return self._by_rows(X, lambda v: self.module_.backward_mean(self.module_(v)))
 
 
 class EnergyModel(GenerativeMachine):

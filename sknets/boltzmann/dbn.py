@@ -8,8 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from sknets._data import Data
@@ -21,7 +19,7 @@ from sknets._training.trainer import Recipe, Trainer
 from sknets.base.layerwise import Affine, all_inputs, check_machines, stacked
 from sknets.base.training_set import TrainingSet
 from sknets.boltzmann.ais import LogPartition
-from sknets.boltzmann.base import MachineDescent
+from sknets.boltzmann.base import MachineDescent, TwoWays
 from sknets.boltzmann.deep_belief import DeepBeliefNet, UpDownStep
 from sknets.boltzmann.draws import Draws, TorchDraws
 from sknets.boltzmann.learning import dense_tensor
@@ -31,7 +29,7 @@ DEFAULT: Any = BernoulliRBM()  # type: ignore[call-arg]
 
 
 @estimator
-class DBN(MachineDescent):
+class DBN(TwoWays, MachineDescent):
     r"""Deep belief network: features, and samples, of a stack of Boltzmann machines.
 
     Each layer is the hidden one of a restricted machine that learns the distribution of what the
@@ -203,44 +201,6 @@ class DBN(MachineDescent):
             The probabilities.
         """
         return super().transform(X)
-
-    def inverse_transform(self, X: Any) -> np.ndarray:
-        """What visible units are expected to be given the last hidden layer, on the way down.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, hidden_layer_sizes[-1])
-            Values of the last hidden layer.
-
-        Returns
-        -------
-        v : ndarray of shape (n_samples, n_features)
-            The expectations.
-        """
-        check_is_fitted(self)
-        h = check_array(X, dtype=(np.float64, np.float32))
-        if h.shape[1] != self.n_outputs_:
-            raise ValueError(
-                f"X has {h.shape[1]} columns, but the last layer of {type(self).__name__} has "
-                f"{self.n_outputs_} units."
-            )
-        with torch.inference_mode():
-            return self._array(self._forward(h, self.module_.backward_mean), h)
-
-    def reconstruct(self, X: Any) -> np.ndarray:
-        """What is left of the data after a way up and down.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The data.
-
-        Returns
-        -------
-        v : ndarray of shape (n_samples, n_features)
-            The expectations.
-        """
-        return self._by_rows(X, lambda v: self.module_.backward_mean(self.module_(v)))
 
     def log_likelihood_bound(
         self,

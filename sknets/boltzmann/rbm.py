@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
@@ -26,7 +26,7 @@ from sknets._training.schedules import TIMED, Schedule
 from sknets._training.trainer import Recipe, Trainer
 from sknets.base.training_set import Call, TrainingSet, input_tensor
 from sknets.boltzmann.ais import LogPartition, RestrictedPath, counted, doubled
-from sknets.boltzmann.base import EnergyModel
+from sknets.boltzmann.base import EnergyModel, TwoWays
 from sknets.boltzmann.draws import Draws, NumpyDraws, TorchDraws
 from sknets.boltzmann.learning import (
     Centring,
@@ -51,7 +51,7 @@ from sknets.boltzmann.units import Bernoulli, Categorical, Gaussian, Units
 
 
 @estimator
-class RestrictedMachine(EnergyModel):
+class RestrictedMachine(TwoWays, EnergyModel):
     """Abstract: what restricted Boltzmann machines have in common, whatever their visible units."""
 
     n_components: int = param(
@@ -344,44 +344,6 @@ class RestrictedMachine(EnergyModel):
             The probabilities.
         """
         return super().transform(X)
-
-    def inverse_transform(self, X: Any) -> np.ndarray:
-        """E(v | h), the expectation of visible units.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_components)
-            Values of the hidden units.
-
-        Returns
-        -------
-        v : ndarray of shape (n_samples, n_features)
-            The expectations.
-        """
-        check_is_fitted(self)
-        h = check_array(X, dtype=(np.float64, np.float32))
-        if h.shape[1] != self.n_outputs_:
-            raise ValueError(
-                f"X has {h.shape[1]} columns, but {type(self).__name__} has {self.n_outputs_} "
-                "hidden units."
-            )
-        with torch.inference_mode():
-            return self._array(self._forward(h, self.module_.backward_mean), h)
-
-    def reconstruct(self, X: Any) -> np.ndarray:
-        """E(v | E(h | v)), what is left of the data after a way up and down.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The data.
-
-        Returns
-        -------
-        v : ndarray of shape (n_samples, n_features)
-            The expectations.
-        """
-        return self._by_rows(X, lambda v: self.module_.backward_mean(self.module_(v)))
 
     def _measured(self, X: Any) -> dict[str, float]:
         """The means over validated rows of the free energy and of the squared error."""

@@ -341,7 +341,7 @@ def test_summary_counts_its_numbers():
 
 def test_wrong_width_of_hidden_values_is_an_error():
     rbm = BernoulliRBM(6, n_iter=1, random_state=0).fit(X)
-    with pytest.raises(ValueError, match="has 5 columns, but BernoulliRBM has 6 hidden units"):
+    with pytest.raises(ValueError, match="5 columns, but the last layer of BernoulliRBM has 6"):
         rbm.inverse_transform(X)
     with pytest.raises(ValueError, match="'method' parameter of log_partition"):
         rbm.log_partition("magic")

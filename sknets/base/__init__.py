@@ -2,7 +2,7 @@
 
 from sknets.base.descent import DescentEstimator
 from sknets.base.estimator import NetworkEstimator
-from sknets.base.parameters import TrainingParameters, clipping_norm
+from sknets.base.parameters import PacedParameters, TrainingParameters, clipping_norm
 from sknets.base.supervised import (
     CLASS_LOSSES,
     REGRESSION_LOSSES,
@@ -20,6 +20,7 @@ __all__ = [
     "NetworkEstimator",
     "NetworkRegressor",
     "NetworkTransformer",
+    "PacedParameters",
     "SupervisedNetwork",
     "TrainingParameters",
     "clipping_norm",

@@ -111,7 +111,29 @@ class RunParameters(BaseEstimator):
 
 
 @estimator
-class TrainingParameters(RunParameters):
+class PacedParameters(BaseEstimator):
+    """Abstract: how a schedule changes the learning rate."""
+
+    decay_rate: float = param(
+        0.5,
+        Interval(Real, 0, None, closed="neither"),
+        "How much the schedules 'step', 'exponential', 'inverse_time' and 'plateau' lower the "
+        "learning rate every decay_every epochs.",
+    )
+    decay_every: float = param(
+        10,
+        Interval(Real, 0, None, closed="neither"),
+        "Epochs over which decay_rate applies once.",
+    )
+    warmup: float = param(
+        0,
+        Interval(Real, 0, None, closed="left"),
+        "Epochs over which the learning rate rises linearly from 0, under any schedule.",
+    )
+
+
+@estimator
+class TrainingParameters(RunParameters, PacedParameters):
     """Abstract: how to train by gradient descent, in MLPClassifier's words."""
 
     solver: Any = param(
@@ -210,22 +232,6 @@ class TrainingParameters(RunParameters):
         [None, Interval(Real, 0, None, closed="neither")],
         "Largest absolute value in the gradient of a minibatch, to which others are cut. Ignored "
         "by full-batch solvers.",
-    )
-    decay_rate: float = param(
-        0.5,
-        Interval(Real, 0, None, closed="neither"),
-        "How much the schedules 'step', 'exponential', 'inverse_time' and 'plateau' lower the "
-        "learning rate every decay_every epochs.",
-    )
-    decay_every: float = param(
-        10,
-        Interval(Real, 0, None, closed="neither"),
-        "Epochs over which decay_rate applies once.",
-    )
-    warmup: float = param(
-        0,
-        Interval(Real, 0, None, closed="left"),
-        "Epochs over which the learning rate rises linearly from 0, under any schedule.",
     )
     averaging: Any = param(
         None,

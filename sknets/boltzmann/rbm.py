@@ -24,6 +24,7 @@ from sknets._training.optimizers import SGD
 from sknets._training.parameters import FlatParameters, Penalty
 from sknets._training.schedules import TIMED, Schedule
 from sknets._training.trainer import Recipe, Trainer
+from sknets.base import PacedParameters
 from sknets.base.training_set import Call, TrainingSet, input_tensor
 from sknets.boltzmann.ais import LogPartition, RestrictedPath, counted, doubled
 from sknets.boltzmann.base import EnergyModel, TwoWays
@@ -51,7 +52,7 @@ from sknets.boltzmann.units import Bernoulli, Categorical, Gaussian, Units
 
 
 @estimator
-class RestrictedMachine(TwoWays, EnergyModel):
+class RestrictedMachine(TwoWays, EnergyModel, PacedParameters):
     """Abstract: what restricted Boltzmann machines have in common, whatever their visible units."""
 
     n_components: int = param(
@@ -142,22 +143,6 @@ class RestrictedMachine(TwoWays, EnergyModel):
         "constant",
         OneOf("constant", *(name for name in TIMED if name != "cyclic")),
         "How the learning rate changes over training.",
-    )
-    decay_rate: float = param(
-        0.5,
-        Interval(Real, 0, None, closed="neither"),
-        "How much the schedules 'step', 'exponential' and 'inverse_time' lower the learning rate "
-        "every decay_every epochs.",
-    )
-    decay_every: float = param(
-        10,
-        Interval(Real, 0, None, closed="neither"),
-        "Epochs over which decay_rate applies once.",
-    )
-    warmup: float = param(
-        0,
-        Interval(Real, 0, None, closed="left"),
-        "Epochs over which the learning rate rises linearly from 0, under any schedule.",
     )
     init_std: float = param(
         0.01,

@@ -622,7 +622,11 @@ def test_without_random_state_the_seed_comes_from_numpys_global_state(name):
     first = fitted_to(make(name, random_state=None, dropout=0.2))
     second = fitted_to(make(name, random_state=None, dropout=0.2))
     np.random.seed(5)
-    assert same_weights(fitted_to(make(name, random_state=None, dropout=0.2)), first)
+    again = fitted_to(make(name, random_state=None, dropout=0.2))
+    assert same_weights(again, first)
+    for estimator in (first, again):  # some draw a seed when they score, too
+        estimator.set_params(random_state=0)
+    assert_same_outputs(again, first)
     assert not same_weights(first, second)
     assert random.getstate() == python
     assert torch.equal(torch.get_rng_state(), torchs)
@@ -751,13 +755,16 @@ def test_pipeline_with_memory_scales_and_predicts(name, tmp_path):
     )
 
 
+SCORES = {"BoltzmannMachine": 0.6, "DBN": 0.3}  # of features that were learnt without y
+
+
 @each_transformer
 def test_cached_transformer_of_a_pipeline_is_fitted_once(name, tmp_path):
     last = LogisticRegression() if name in CLASSIFIERS else Ridge()
     pipe = make_pipeline(learner(name), last, memory=str(tmp_path)).fit(X, y)
     first = pipe.predict(X)
     assert_array_equal(pipe.fit(X, y).predict(X), first)
-    assert pipe.score(X, y) > (0.3 if name in MACHINES else 0.8)  # these learn without y
+    assert pipe.score(X, y) > SCORES.get(name, 0.8)
 
 
 @each_supervised

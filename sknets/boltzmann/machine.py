@@ -197,8 +197,12 @@ class MachineStep:
         return StepResult(torch.dot(self.flat.values, self.flat.grad), None)
 
     def drawn(self, s: Tensor, places: range) -> Expectations:
-        """By Gibbs sampling, the temperature lowered before: simulated annealing."""
-        for temperature in self.temperatures:
+        """By Gibbs sampling, the temperature lowered before: simulated annealing.
+
+        Chains of the free machine go on from where they were, which heat would undo.
+        """
+        starts_anew = len(places) < self.machine.n
+        for temperature in self.temperatures if starts_anew else ():
             self.machine.swept(s, places, self.draws, temperature)
         found = []
         for _ in range(self.n_sweeps):

@@ -196,9 +196,6 @@ class RestrictedMachine(TwoWays, EnergyModel, PacedParameters):
         """
         return self._fit(Call(X, None, incremental=True))
 
-    def _encode(self, y: Any, fresh: bool, classes: Any) -> None:
-        self.n_outputs_ = self.n_components
-
     def _draw_seed(self) -> int:
         """The seed, and scikit-learn's source of random numbers."""
         continued = hasattr(self, "module_")
@@ -561,8 +558,8 @@ class GaussianRBM(RestrictedMachine):
        + \sum_i \frac{v_i}{s_i^2} (h W)_i\right),
 
     a mixture of as many normal distributions as hidden units have states. Learning rates are
-    smaller than of binary units, and features best of about the same scale. See the
-    :ref:`user guide <boltzmann>`.
+    smaller than of binary units; they are of standardised values, so that the scale of a feature
+    does not matter. See the :ref:`user guide <boltzmann>`.
 
     See Also
     --------

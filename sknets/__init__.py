@@ -16,12 +16,12 @@ from sknets.rnn import (
 
 __version__ = "0.1.0.dev0"
 
-__all__ = [  # noqa: RUF022  (as sorted() has it)
+__all__ = [
+    "DBN",
     "BernoulliRBM",
     "BoltzmannMachine",
     "CNNClassifier",
     "CNNRegressor",
-    "DBN",
     "GaussianRBM",
     "ImageCaptioner",
     "LanguageModel",

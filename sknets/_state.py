@@ -28,3 +28,11 @@ def _mapped(tree: Any, kind: type, function: Callable[[Any], Any]) -> Any:
     if isinstance(tree, (list, tuple)):
         return type(tree)(_mapped(value, kind, function) for value in tree)
     return tree
+
+
+def taken(state: dict[str, Any], name: str, present: Tensor) -> Tensor:
+    """A tensor of a state, or the present one where there is none of its shape."""
+    found = state.get(name)
+    if found is None or tuple(found.shape) != tuple(present.shape):
+        return present
+    return torch.from_numpy(np.array(found)).to(present)

@@ -95,9 +95,12 @@ class AutogradStep(SupervisedStep):
 
     def multiplying(self) -> AbstractContextManager[Any]:
         """Within, products are in bfloat16 where that was asked for."""
-        if not self.mixed:
-            return nullcontext()
-        return torch.autocast(self.gradient.device.type, torch.bfloat16)
+        return multiplying(self.mixed, self.gradient.device)
+
+
+def multiplying(mixed: bool, device: torch.device) -> AbstractContextManager[Any]:
+    """Within, products are in bfloat16 where that was asked for."""
+    return torch.autocast(device.type, torch.bfloat16) if mixed else nullcontext()
 
 
 def weighted_mean(values: Tensor, weight: Tensor | None) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any
 
@@ -13,13 +14,14 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from sknets._params import Interval, OneOf, check_values
-from sknets._random import Stream, draw_seed, generator
+from sknets._random import draw_seed
 from sknets._training.callbacks import NoImprovement
 from sknets._training.trainer import Trainer
 from sknets.base import DescentEstimator, NetworkTransformer
 from sknets.base.training_set import Call
-from sknets.boltzmann.ais import LogPartition, Path, annealed, reverse_annealed, temperatures
-from sknets.boltzmann.draws import Draws, TorchDraws
+from sknets.boltzmann.ais import LogPartition, annealed, reverse_annealed, temperatures
+from sknets.boltzmann.draws import Draws, draws_for
+from sknets.boltzmann.energy import counted
 
 COUNTED = 20  # binary units whose states are counted unless something else is asked for
 N_STEPS = 1000  # of chains from which samples are annealed back
@@ -92,14 +94,14 @@ class GenerativeMachine(NetworkTransformer):
             v = self._drawn(n_samples, n_steps, self._own_draws(random_state))
         return v[:, : self.n_features_in_].cpu().numpy()
 
-    def _by_rows(self, X: Any, function: Any) -> np.ndarray:
-        X = self._validated_rows(X)
+    def _by_rows(self, X: Any, function: Callable[[Tensor], Tensor]) -> np.ndarray:
+        """A function of the network over validated rows."""
         with torch.inference_mode():
             return self._array(self._forward(X, function), X)
 
-    def _own_draws(self, random_state: Any) -> TorchDraws:
+    def _own_draws(self, random_state: Any) -> Draws:
         device = next(self.module_.parameters()).device
-        return TorchDraws(generator(draw_seed(random_state), Stream.SAMPLE, device=device))
+        return draws_for(device, draw_seed(random_state))
 
     def _values(self, name: str, attribute: str) -> np.ndarray:
         if "module_" not in vars(self):
@@ -159,26 +161,14 @@ class TwoWays(GenerativeMachine):
         v : ndarray of shape (n_samples, n_features)
             The expectations.
         """
-        return self._by_rows(X, lambda v: self.module_.backward_mean(self.module_(v)))
+        module, X = self.module_, self._validated_rows(X)
+        return self._by_rows(X, lambda v: module.backward_mean(module(v)))
 
 
 class EnergyModel(GenerativeMachine):
     """Abstract: a machine of `n_components` hidden units that gives states an energy."""
 
     n_components: Any
-
-    @property
-    @abstractmethod
-    def _n_counted(self) -> float:
-        """Of how many states the partition function is the sum."""
-
-    @abstractmethod
-    def _counted(self) -> LogPartition:
-        """The partition function by that sum."""
-
-    @abstractmethod
-    def _path(self) -> Path:
-        """The way from a machine whose partition function is known."""
 
     def _encode(self, y: Any, fresh: bool, classes: Any) -> None:
         self.n_outputs_ = self.n_components
@@ -198,7 +188,7 @@ class EnergyModel(GenerativeMachine):
         free_energy : ndarray of shape (n_samples,)
             In nats.
         """
-        return self._by_rows(X, lambda v: self.module_.free_energy(v))
+        return self._by_rows(self._validated_rows(X), self.module_.free_energy)
 
     def log_partition(
         self,
@@ -238,12 +228,12 @@ class EnergyModel(GenerativeMachine):
         given = {"method": method, "n_runs": n_runs, "n_temperatures": n_temperatures}
         check_values("log_partition", PARTITION, given)
         if method == "auto":
-            method = "exact" if self._n_counted <= 2**COUNTED else "ais"
+            method = "exact" if self.module_.n_counted <= 2**COUNTED else "ais"
         with torch.inference_mode():
             if method == "exact":
-                return self._counted()
+                return counted(self.module_)
             draws = self._own_draws(random_state)
-            betas, path = temperatures(n_temperatures), self._path()
+            betas, path = temperatures(n_temperatures), self.module_.path()
             if method == "ais":
                 return annealed(path, betas, n_runs, draws)
             return reverse_annealed(path, betas, self._drawn(n_runs, N_STEPS, draws), draws)
@@ -263,10 +253,12 @@ class EnergyModel(GenerativeMachine):
         log_p : ndarray of shape (n_samples,)
             In nats; of real-valued units it is a density.
         """
-        if log_partition is None:
-            log_partition = self.log_partition(random_state=self.random_state)
-        value = log_partition.value if isinstance(log_partition, LogPartition) else log_partition
-        return -self.free_energy(X) - value
+        return -self.free_energy(X) - self._log_z(log_partition, self.random_state)
+
+    def _log_z(self, given: Any, random_state: Any) -> float:
+        """The logarithm of Z, as it was given or found out."""
+        found = self.log_partition(random_state=random_state) if given is None else given
+        return found.value if isinstance(found, LogPartition) else float(found)
 
 
 class MachineDescent(GenerativeMachine, DescentEstimator):

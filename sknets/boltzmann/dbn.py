@@ -18,11 +18,9 @@ from sknets._training.parameters import FlatParameters
 from sknets._training.trainer import Recipe, Trainer
 from sknets.base.layerwise import Affine, all_inputs, check_machines, stacked
 from sknets.base.training_set import TrainingSet
-from sknets.boltzmann.ais import LogPartition
 from sknets.boltzmann.base import MachineDescent, TwoWays
 from sknets.boltzmann.deep_belief import DeepBeliefNet, UpDownStep
-from sknets.boltzmann.draws import Draws, TorchDraws
-from sknets.boltzmann.learning import dense_tensor
+from sknets.boltzmann.draws import Draws, draws_for
 from sknets.boltzmann.rbm import BernoulliRBM, RestrictedMachine
 
 DEFAULT: Any = BernoulliRBM()  # type: ignore[call-arg]
@@ -164,8 +162,8 @@ class DBN(TwoWays, MachineDescent):
                 network.units(0).load_state_dict(found.visible.state_dict())
 
     def _step(self, module: Any, flat: FlatParameters) -> UpDownStep:
-        seeded = generator(self._seed, Stream.SAMPLE, device=flat.values.device)
-        return UpDownStep(module, flat, TorchDraws(seeded), self.n_gibbs_steps)
+        draws = draws_for(flat.values.device, self._seed)
+        return UpDownStep(module, flat, draws, self.n_gibbs_steps)
 
     def _recipe(self, seed: int, difficulty: Any, incremental: bool) -> Recipe:
         recipe = super()._recipe(seed, difficulty, incremental)
@@ -180,9 +178,7 @@ class DBN(TwoWays, MachineDescent):
 
     def _measure(self, valid: TrainingSet) -> dict[str, float]:
         """By the error of reconstruction."""
-        with torch.inference_mode():
-            made = torch.cat(list(self._forward(valid.X, self._away)))
-        error = made.mean().item()
+        error = float(self._by_rows(valid.X, self.module_.reconstruction_error).mean(dtype=float))
         return {"valid_loss": error, "valid_score": -error}
 
     # -- the network's view of the data
@@ -240,16 +236,9 @@ class DBN(TwoWays, MachineDescent):
             given,
         )
         random_state = self.random_state if random_state is None else random_state
-        if log_partition is None:
-            log_partition = self.top_.log_partition(random_state=random_state)
-        value = log_partition.value if isinstance(log_partition, LogPartition) else log_partition
+        log_z = self.top_._log_z(log_partition, random_state)
         draws, network = self._own_draws(random_state), self.module_
-
-        def bound(v: Tensor) -> Tensor:
-            return torch.stack([network.log_weight(v, draws) for _ in range(n_draws)]).mean(0)
-
-        with torch.inference_mode():
-            return self._array(self._forward(X, bound), X) - value
+        return self._by_rows(X, lambda v: network.log_bound(v, n_draws, draws)) - log_z
 
     @property
     def top_(self) -> BernoulliRBM:
@@ -265,16 +254,7 @@ class DBN(TwoWays, MachineDescent):
         return top
 
     def _drawn(self, n: int, n_steps: int, draws: Draws) -> Tensor:
-        network = self.module_
-        start = network.top.visible.biases_of(network.top.visible_mean)
-        x = network.top.visible.sample(start.expand(n, -1).clone(), draws)
-        (v, *_) = network.drawn_down(network.settled(x, n_steps, draws), draws)
-        return network.units(0).drawn(v, draws) if len(network.up) else v
-
-    def _away(self, v: Tensor) -> Tensor:
-        """The mean squared difference of rows from their reconstructions."""
-        v = dense_tensor(v)
-        return (self.module_.backward_mean(self.module_(v)) - v).square().mean(1)
+        return self.module_.sampled(n, n_steps, draws)
 
     def _features(self, x: Tensor) -> Tensor:
         return self.module_(x)

@@ -17,8 +17,8 @@ from sknets._data import Batch
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import StepResult
 from sknets.boltzmann.draws import Draws
-from sknets.boltzmann.learning import dense_tensor
 from sknets.boltzmann.network import RBM
+from sknets.boltzmann.statistics import dense_tensor
 from sknets.boltzmann.units import Bernoulli, Units
 
 
@@ -90,6 +90,20 @@ class DeepBeliefNet(nn.Module):
             total += lower.log_p(values[i], self.down[i](values[-1]))
             total -= self.units(i + 1).log_p(values[-1], inputs)
         return total - self.top.free_energy(values[-1])
+
+    def log_bound(self, v: Tensor, n_draws: int, draws: Draws) -> Tensor:
+        """The mean of `log_weight` over draws: a bound of log p(v), up to log Z of the top."""
+        return torch.stack([self.log_weight(v, draws) for _ in range(n_draws)]).mean(0)
+
+    def reconstruction_error(self, v: Tensor) -> Tensor:
+        """The mean squared difference of rows from what is left of them up and down, (n,)."""
+        return (self.backward_mean(self(v)) - dense_tensor(v)).square().mean(1)
+
+    def sampled(self, n: int, n_steps: int, draws: Draws) -> Tensor:
+        """Visible values after some Gibbs steps on top, from units with the data's means."""
+        top = self.top.sampled(n, n_steps, draws)
+        v, *_ = self.drawn_down(top, draws)
+        return self.units(0).drawn(v, draws) if len(self.down) else v
 
     def units(self, i: int) -> Units:
         """Those of a layer but the last, the visible the first."""

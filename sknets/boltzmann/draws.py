@@ -1,4 +1,4 @@
-"""Random numbers for Boltzmann machines: from numpy as scikit-learn draws them, or from torch."""
+"""Random numbers for Boltzmann machines: fast ones, or those that scikit-learn draws."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+from sknets._random import Stream, derived_seed, generator
+from sknets._state import to_arrays, to_tensors
 
 
 class Draws(ABC):
@@ -47,17 +50,43 @@ class TorchDraws(Draws):
         self.generator = generator
 
     def state(self) -> dict[str, Any]:
-        return {"torch": self.generator.get_state().numpy()}
+        return {"torch": to_arrays(self.generator.get_state())}
 
     def load(self, state: dict[str, Any]) -> None:
         if "torch" in state:
-            self.generator.set_state(torch.from_numpy(state["torch"].copy()))
+            self.generator.set_state(to_tensors(state["torch"]))
 
     def uniform(self, like: Tensor) -> Tensor:
         return torch.empty_like(like).uniform_(generator=self.generator)
 
     def normal(self, like: Tensor) -> Tensor:
         return torch.empty_like(like).normal_(generator=self.generator)
+
+
+class RawDraws(Draws):
+    """From the bits of numpy's SFC64, on the processor: several times as fast as torch's."""
+
+    def __init__(self, seed: int) -> None:
+        self.bits = np.random.SFC64(seed)
+
+    def state(self) -> dict[str, Any]:
+        return {"raw": self.bits.state}
+
+    def load(self, state: dict[str, Any]) -> None:
+        if "raw" in state:
+            self.bits.state = state["raw"]
+
+    def uniform(self, like: Tensor) -> Tensor:
+        n = like.numel()
+        if like.dtype == torch.float64:  # 53 bits each
+            wide = torch.from_numpy(self.bits.random_raw(n) >> np.uint64(11))
+            return wide.to(torch.float64).mul_(2.0**-53).view(like.shape)
+        halves = torch.from_numpy(self.bits.random_raw((n + 1) // 2).view(np.int32)[:n])
+        return halves.bitwise_and_(2**24 - 1).float().mul_(2.0**-24).view(like.shape)
+
+    def normal(self, like: Tensor) -> Tensor:
+        values = np.random.Generator(self.bits).standard_normal(like.shape)
+        return torch.from_numpy(values).to(like.dtype)
 
 
 class NumpyDraws(Draws):
@@ -85,3 +114,10 @@ class NumpyDraws(Draws):
 
     def _placed(self, values: np.ndarray, like: Tensor) -> Tensor:
         return torch.from_numpy(values).to(like)
+
+
+def draws_for(device: torch.device, seed: int) -> Draws:
+    """The fastest draws on a device."""
+    if device.type == "cpu":
+        return RawDraws(derived_seed(seed, Stream.SAMPLE))
+    return TorchDraws(generator(seed, Stream.SAMPLE, device=device))

@@ -12,31 +12,20 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from sknets._data import Batch, Data
+from sknets._data import Batch
+from sknets._state import taken
 from sknets._training.parameters import FlatParameters
-from sknets._training.steps import StepResult
-from sknets.boltzmann.ais import RestrictedPath
+from sknets._training.steps import StepResult, multiplying
 from sknets.boltzmann.draws import Draws
 from sknets.boltzmann.network import RBM
+from sknets.boltzmann.statistics import Phase, column_means, difference_of_products
+from sknets.boltzmann.tempering import TemperedChains
 from sknets.boltzmann.units import Gaussian
-
-
-class Phase(NamedTuple):
-    """Visible values, and what is expected of hidden units given them."""
-
-    v: Tensor
-    h: Tensor
-
-    @property
-    def n(self) -> int:
-        return self.v.shape[0]
 
 
 class Sampler(ABC):
@@ -134,71 +123,23 @@ class FastPersistent(Persistent):
 
 
 class Tempered(Sampler):
-    """Chains at several temperatures, which swap their states (Desjardins et al., 2010).
-
-    Hot chains go far, and the coldest, whose samples count, gets there by swaps. They are on the
-    path from a machine without weights, whose units have the data's means.
-    """
+    """Chains at several temperatures, which swap their states (Desjardins et al., 2010)."""
 
     def __init__(
-        self,
-        machine: RBM,
-        draws: Draws,
-        n_steps: int,
-        n_chains: int,
-        *,
-        n_temperatures: int,
+        self, machine: RBM, draws: Draws, n_steps: int, n_chains: int, *, n_temperatures: int
     ) -> None:
         super().__init__(machine, draws, n_steps)
-        self.n_chains, self.n_temperatures = n_chains, n_temperatures
-        betas = torch.linspace(0, 1, n_temperatures).to(machine.weight)
-        self.betas = betas.repeat_interleave(n_chains)[:, None]
-        self.chains = machine.weight.new_zeros(len(self.betas), machine.visible.n)
-        self.started = False
-        self.n_swaps = 0
+        self.chains = TemperedChains(machine.visible_bias, n_chains, n_temperatures)
 
     def negative(self, positive: Phase) -> Phase:
-        self.path = RestrictedPath.of(self.machine)
-        if not self.started:
-            self.chains = self.path.start(len(self.betas), self.draws)
-            self.started = True
-        for _ in range(self.n_steps):
-            inputs = self.path.inputs(self.chains)
-            self.chains = self.path.step(self.chains, inputs, self.betas, self.draws)
-            self.swap()
-        v = self.chains[-self.n_chains :]
+        v = self.chains.step(self.machine.path(), self.draws, self.n_steps)
         return Phase(v, self.machine(v))
 
-    def swap(self) -> None:
-        """Let neighbours in temperature change places, every other pair, by Metropolis's rule."""
-        first = self.n_swaps % 2
-        self.n_swaps += 1
-        n_pairs = (self.n_temperatures - first) // 2
-        if not n_pairs:
-            return
-        rows = torch.arange(len(self.chains), device=self.chains.device)
-        rows = rows.view(self.n_temperatures, self.n_chains)[first : first + 2 * n_pairs]
-        hot, cold = rows[::2].flatten(), rows[1::2].flatten()
-        inputs = self.path.inputs(self.chains)
-        here, there = (self._log_p(rows, inputs, at) for rows, at in ((hot, hot), (hot, cold)))
-        theirs, back = (self._log_p(rows, inputs, at) for rows, at in ((cold, cold), (cold, hot)))
-        log_ratio = there + back - here - theirs
-        swapped = (self.draws.uniform(log_ratio) < log_ratio.exp())[:, None]
-        a, b = self.chains[hot], self.chains[cold]
-        self.chains[hot], self.chains[cold] = torch.where(swapped, b, a), torch.where(swapped, a, b)
-
-    def _log_p(self, rows: Tensor, inputs: Tensor, at: Tensor) -> Tensor:
-        """Of the states of some chains, at the temperatures of others."""
-        return self.path.log_p(self.chains[rows], inputs[rows], self.betas[at])
-
     def state(self) -> dict[str, Any]:
-        return {"tempered": self.chains, "n_swaps": self.n_swaps} if self.started else {}
+        return self.chains.state()
 
     def load(self, state: dict[str, Any]) -> None:
-        before = self.chains
-        self.chains = taken(state, "tempered", before)
-        self.started = self.chains is not before
-        self.n_swaps = state.get("n_swaps", 0)
+        self.chains.load(state)
 
 
 class Centring:
@@ -274,6 +215,8 @@ class LikelihoodStep:
     sampler : Sampler
     centring, sparsity : optional
         What changes the gradient.
+    mixed : bool
+        Whether products are in bfloat16; weights, sums and probabilities stay float32.
     """
 
     def __init__(
@@ -283,22 +226,26 @@ class LikelihoodStep:
         sampler: Sampler,
         centring: Centring | None = None,
         sparsity: Sparsity | None = None,
+        *,
+        mixed: bool = False,
     ) -> None:
         self.machine, self.flat, self.sampler = machine, flat, sampler
         self.centring, self.sparsity = centring, sparsity
+        self.mixed = mixed and flat.values.dtype == torch.float32
         self.gradients = Gradients.of(machine)
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> StepResult:
         """The loss is the mean energy of the data less that of the samples."""
         machine, (weight, of_visible, of_hidden) = self.machine, self.gradients
-        positive = Phase(batch.x, machine.forward(batch.x))
-        negative = self.sampler.negative(positive)
-        seen, sampled = (machine.visible.seen(phase.v) for phase in (positive, negative))
-        torch.mm(negative.h.t(), sampled, out=weight)
-        add_product_(weight.div_(negative.n), positive.h, seen, -1 / positive.n)
+        dense = batch.x.layout is torch.strided
+        with multiplying(self.mixed and dense, self.flat.values.device):
+            positive = Phase(batch.x, machine(batch.x))
+            negative = self.sampler.negative(positive)
+            seen, sampled = (Phase(machine.visible.seen(v), h) for v, h in (positive, negative))
+            difference_of_products(weight, sampled, seen)
         v, h = column_means(positive.v), column_means(positive.h)
-        torch.sub(column_means(sampled), machine.visible.seen(v), out=of_visible)
+        torch.sub(column_means(sampled.v), machine.visible.seen(v), out=of_visible)
         torch.sub(column_means(negative.h), h, out=of_hidden)
         if isinstance(machine.visible, Gaussian) and machine.visible.log_variance.requires_grad:
             self.set_variance_gradient(machine.visible, positive, negative)
@@ -341,36 +288,3 @@ class LikelihoodStep:
 
         gradient: Any = units.log_variance.grad
         torch.sub(mean(positive), mean(negative), out=gradient)
-
-
-def taken(state: dict[str, Any], name: str, present: Tensor) -> Tensor:
-    """A tensor of a state, or the present one where there is none of its shape."""
-    found = state.get(name)
-    if found is None or tuple(found.shape) != tuple(present.shape):
-        return present
-    return torch.from_numpy(np.array(found)).to(present)
-
-
-def add_product_(total: Tensor, h: Tensor, v: Tensor, scale: float) -> None:
-    """Add h' v times a scale in place, of visible values that may be sparse."""
-    if v.layout is torch.strided:
-        total.addmm_(h.t(), v, alpha=scale)
-    else:
-        total.add_(torch.mm(v.t(), h).t(), alpha=scale)
-
-
-def dense_tensor(v: Tensor) -> Tensor:
-    """Values that may be sparse, as they are otherwise."""
-    return v if v.layout is torch.strided else v.to_dense()
-
-
-def column_means(v: Tensor) -> Tensor:
-    """The mean of each column, of values that may be sparse."""
-    n = v.shape[0]
-    return torch.mv(v.t(), torch.full((n,), 1 / n, dtype=v.dtype, device=v.device))
-
-
-def mean_of(data: Data, function: Callable[[Tensor], Tensor]) -> Tensor:
-    """The mean of each column of a function of all samples."""
-    parts = [(batch.x.shape[0], column_means(function(batch.x))) for batch in data.epoch(None)]
-    return sum(n * mean for n, mean in parts) / sum(n for n, _ in parts)

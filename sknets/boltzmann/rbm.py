@@ -19,16 +19,16 @@ from torch import Tensor
 from sknets._data import Data, as_tensor
 from sknets._measure import Field, Layer
 from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
-from sknets._random import Stream, derived_seed, draw_seed, generator
+from sknets._random import Stream, derived_seed, draw_seed
 from sknets._training.optimizers import SGD
 from sknets._training.parameters import FlatParameters, Penalty
 from sknets._training.schedules import TIMED, Schedule
 from sknets._training.trainer import Recipe, Trainer
 from sknets.base import PacedParameters
 from sknets.base.training_set import Call, TrainingSet, input_tensor
-from sknets.boltzmann.ais import LogPartition, RestrictedPath, counted, doubled
 from sknets.boltzmann.base import EnergyModel, TwoWays
-from sknets.boltzmann.draws import Draws, NumpyDraws, TorchDraws
+from sknets.boltzmann.draws import Draws, NumpyDraws, draws_for
+from sknets.boltzmann.energy import doubled
 from sknets.boltzmann.learning import (
     Centring,
     FastPersistent,
@@ -38,8 +38,6 @@ from sknets.boltzmann.learning import (
     Sampler,
     Sparsity,
     Tempered,
-    dense_tensor,
-    mean_of,
 )
 from sknets.boltzmann.monitoring import Monitor, PseudoLikelihood
 from sknets.boltzmann.network import RBM
@@ -48,6 +46,7 @@ from sknets.boltzmann.pseudo_likelihood import (
     conditional_log_density,
     with_flipped,
 )
+from sknets.boltzmann.statistics import dense_tensor, mean_of
 from sknets.boltzmann.units import Bernoulli, Categorical, Gaussian, Units
 
 
@@ -236,11 +235,11 @@ class RestrictedMachine(TwoWays, EnergyModel, PacedParameters):
             machine.visible_bias.copy_(machine.visible.biases_of(machine.visible_mean))
 
     def _step(self, module: Any, flat: FlatParameters) -> LikelihoodStep:
-        draws: Draws
-        if flat.values.device.type == "cpu":
-            draws = NumpyDraws(self._random)
-        else:
-            draws = TorchDraws(generator(self._seed, Stream.SAMPLE, device=flat.values.device))
+        # In double precision scikit-learn's draws, of its source.
+        exact = flat.values.dtype == torch.float64 and flat.values.device.type == "cpu"
+        draws: Draws = NumpyDraws(self._random)
+        if not exact:
+            draws = draws_for(flat.values.device, self._seed)
         n_chains = self.n_chains or self.batch_size
         sampler: Sampler
         if self.learning == "cd":
@@ -267,7 +266,7 @@ class RestrictedMachine(TwoWays, EnergyModel, PacedParameters):
                 module.hidden_bias, self.sparsity_target, self.sparsity_cost, self.sparsity_decay
             )
         centring = Centring(module, self.centring_rate) if self.centring else None
-        return LikelihoodStep(module, flat, sampler, centring, sparsity)
+        return LikelihoodStep(module, flat, sampler, centring, sparsity, mixed=self._mixed)
 
     def _recipe(self, seed: int, difficulty: Any, incremental: bool) -> Recipe:
         return Recipe(
@@ -329,14 +328,8 @@ class RestrictedMachine(TwoWays, EnergyModel, PacedParameters):
 
     def _measured(self, X: Any) -> dict[str, float]:
         """The means over validated rows of the free energy and of the squared error."""
-        machine = self.module_
-
-        def both(v: Tensor) -> Tensor:
-            away = machine.backward_mean(machine(v)) - dense_tensor(v)
-            return torch.stack([machine.free_energy(v), away.square().mean(1)], 1)
-
-        with torch.inference_mode():
-            found = torch.cat(list(self._forward(X, both))).double().mean(0).tolist()
+        functions = self.module_.free_energy, self.module_.reconstruction_error
+        found = (float(self._by_rows(X, function).mean(dtype=float)) for function in functions)
         return dict(zip(("free_energy", "reconstruction_error"), found, strict=True))
 
     def gibbs(self, v: Any) -> np.ndarray:
@@ -384,21 +377,7 @@ class RestrictedMachine(TwoWays, EnergyModel, PacedParameters):
         return made if sp.issparse(values) or np.ndim(values) > 1 else made[0]
 
     def _drawn(self, n: int, n_steps: int, draws: Draws) -> Tensor:
-        path = self._path()
-        v = path.start(n, draws)
-        for _ in range(n_steps):
-            v = path.step(v, path.inputs(v), 1.0, draws)
-        return v
-
-    @property
-    def _n_counted(self) -> float:
-        return min(self.module_.visible.n_states, self.module_.hidden.n_states)
-
-    def _counted(self) -> LogPartition:
-        return counted(self.module_)
-
-    def _path(self) -> RestrictedPath:
-        return RestrictedPath.of(self.module_)
+        return self.module_.sampled(n, n_steps, draws)
 
     # -- scikit-learn's view of the weights
 

@@ -1,0 +1,53 @@
+"""Means and products of samples, which may be sparse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sknets._data import Data
+
+
+def dense_tensor(v: Tensor) -> Tensor:
+    """Values that may be sparse, as they are otherwise."""
+    return v if v.layout is torch.strided else v.to_dense()
+
+
+class Phase(NamedTuple):
+    """Visible values, and what is expected of hidden units given them."""
+
+    v: Tensor
+    h: Tensor
+
+    @property
+    def n(self) -> int:
+        """How many samples there are."""
+        return self.v.shape[0]
+
+
+def difference_of_products(out: Tensor, free: Phase, given: Phase) -> None:
+    """Set to the mean of h' v over free samples, less that over the given ones."""
+    if given.v.layout is torch.strided and free.n == given.n:
+        h, v = torch.cat([free.h, given.h]), torch.cat([free.v, -given.v])
+        out.copy_(torch.mm(h.t(), v)).div_(free.n)  # of which bfloat16 rounds the difference alone
+        return
+    out.copy_(torch.mm(free.h.t(), free.v)).div_(free.n)
+    data = torch.mm(given.v.t(), given.h).t()  # either may be sparse on the left alone
+    out.sub_(data, alpha=1 / given.n)
+
+
+def column_means(v: Tensor) -> Tensor:
+    """The mean of each column, of values that may be sparse."""
+    if v.layout is torch.strided:
+        return v.mean(0)
+    n = v.shape[0]
+    return torch.mv(v.t(), torch.full((n,), 1 / n, dtype=v.dtype, device=v.device))
+
+
+def mean_of(data: Data, function: Callable[[Tensor], Tensor]) -> Tensor:
+    """The mean of each column of a function of all samples."""
+    parts = [(batch.x.shape[0], column_means(function(batch.x))) for batch in data.epoch(None)]
+    return sum(n * mean for n, mean in parts) / sum(n for n, _ in parts)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -67,30 +66,37 @@ class Path(ABC):
 
 def annealed(path: Path, betas: np.ndarray, n_runs: int, draws: Draws) -> LogPartition:
     """log Z by annealed importance sampling from the base, which on average is too low."""
-    v = path.start(n_runs, draws)
-    log_weight = v.new_zeros(n_runs, dtype=torch.float64)
-    for (low, high), last in _steps(betas):
-        inputs = path.inputs(v)
-        log_weight += path.log_p(v, inputs, high) - path.log_p(v, inputs, low)
-        if not last:
-            v = path.step(v, inputs, high, draws)
+    log_weight = log_weights(path, betas, path.start(n_runs, draws), draws)
     return _estimate(path.log_partition, log_weight, 1)
 
 
 def reverse_annealed(path: Path, betas: np.ndarray, v: Tensor, draws: Draws) -> LogPartition:
     """log Z by annealing samples of the machine back to the base, on average too high."""
-    log_weight = v.new_zeros(len(v), dtype=torch.float64)
-    for (high, low), last in _steps(betas[::-1]):
+    return _estimate(path.log_partition, log_weights(path, betas[::-1], v, draws), -1)
+
+
+def likelihood_bound(path: Path, betas: np.ndarray, v: Tensor, n_runs: int, draws: Draws) -> Tensor:
+    """log p(v) of what annealing from the base would draw, on average too low: (n,).
+
+    Each row is annealed back to the base (Burda, Grosse and Salakhutdinov, 2015, algorithm 3).
+    """
+    log_weight = log_weights(path, betas[::-1], v.repeat_interleave(n_runs, 0), draws)
+    log_mean = log_weight.view(len(v), n_runs).logsumexp(1) - math.log(n_runs)
+    return path.log_p(v, path.inputs(v), 1.0) - path.log_partition + log_mean
+
+
+def log_weights(path: Path, betas: np.ndarray, v: Tensor, draws: Draws) -> Tensor:
+    """log of the products of p_next(v) / p_this(v) along temperatures, unnormalised: (n,).
+
+    Between two of them states take a step at the temperature that was reached.
+    """
+    total = v.new_zeros(len(v), dtype=torch.float64)
+    for i, (this, following) in enumerate(pairwise(betas.tolist()), start=2):
         inputs = path.inputs(v)
-        log_weight += path.log_p(v, inputs, low) - path.log_p(v, inputs, high)
-        if not last:
-            v = path.step(v, inputs, low, draws)
-    return _estimate(path.log_partition, log_weight, -1)
-
-
-def _steps(betas: np.ndarray) -> Iterator[tuple[tuple[float, float], bool]]:
-    for i, pair in enumerate(pairwise(betas.tolist()), start=2):
-        yield pair, i == len(betas)
+        total += path.log_p(v, inputs, following) - path.log_p(v, inputs, this)
+        if i < len(betas):
+            v = path.step(v, inputs, following, draws)
+    return total
 
 
 def _estimate(base: float, log_weight: Tensor, sign: int) -> LogPartition:

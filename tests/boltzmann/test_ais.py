@@ -75,6 +75,23 @@ def test_reverse_annealing_estimates_it_too():
     assert abs(errors.mean()) < 0.05
 
 
+@torch.no_grad()
+def test_bound_is_below_the_likelihood_and_comes_close():
+    machine = machine_of(Bernoulli(8), n_hidden=6)
+    machine.weight *= 3
+    v = torch.cat(list(machine.visible.states()))
+    exact = -machine.free_energy(v) - counted(machine).value
+    few, many = (
+        ais.likelihood_bound(machine.path(), ais.temperatures(n), v, 100, draws_of(0))
+        for n in (5, 1000)
+    )
+    # On average over the machine's samples; that of single states may be higher.
+    p = exact.exp()
+    assert (p @ few) < (p @ exact) - 0.05
+    assert abs(p @ many - p @ exact) < 0.03
+    assert_allclose(many, exact, atol=0.3)
+
+
 def test_temperatures_are_the_published_ones():
     betas = ais.temperatures(14_501)
     assert_allclose(

@@ -245,8 +245,8 @@ _activation = partial(
 
 
 @estimator
-class MultilayerPerceptron(NetworkTransformer, SupervisedNetwork):
-    """Abstract: what both perceptrons have in common."""
+class DenseNetwork(NetworkTransformer, SupervisedNetwork):
+    """Abstract: fully connected layers that learn targets."""
 
     input_dropout: float = param(
         0.0,
@@ -288,15 +288,6 @@ class MultilayerPerceptron(NetworkTransformer, SupervisedNetwork):
         Interval(Real, 0, None, closed="left"),
         "Standard deviation of weight_init='normal'.",
     )
-    pretrain: Any = param(
-        None,
-        [None, OneOf("supervised"), BaseEstimator, list, tuple],
-        "'supervised' first trains shallow networks one after the other, each on the features of "
-        "the last, and starts from their hidden layers. An estimator with hidden units, such as "
-        "BernoulliRBM(n_iter=10), does so without the targets, for activation='logistic'; a list "
-        "has one for each hidden layer.",
-    )
-
     _fitted_attributes: ClassVar[dict[str, str]] = {
         "coefs_": "list of ndarray of shape (fan_in, fan_out): The weights of each layer.",
         "intercepts_": "list of ndarray of shape (fan_out,): The biases of each layer.",
@@ -332,8 +323,6 @@ class MultilayerPerceptron(NetworkTransformer, SupervisedNetwork):
         if any(size <= 0 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {list(sizes)}.")
         self._check_stochastic("dropout", "input_dropout", "noise_std")
-        if self.pretrain is not None and not isinstance(self.pretrain, str):
-            check_machines(self.pretrain, len(sizes), "pretrain", type(self).__name__)
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> MLP:
         return self._network(input_shape[0], self._hidden_layer_sizes(), n_outputs)
@@ -366,46 +355,14 @@ class MultilayerPerceptron(NetworkTransformer, SupervisedNetwork):
             return Backpropagation(module, loss)
         return super()._step(module, flat)
 
-    def _pretrain(self, trainer: Trainer, batches: Data) -> None:
-        if isinstance(self.pretrain, str):
-            self._pretrain_supervised(trainer, batches)
-        elif self.pretrain is not None:
-            self._pretrain_unsupervised(trainer, batches)
-
-    def _pretrain_unsupervised(self, trainer: Trainer, batches: Data) -> None:
+    def _start_from(self, machines: Any, trainer: Trainer, X: np.ndarray) -> None:
         """Greedy layer-wise training without targets (Hinton, Osindero and Teh, 2006)."""
         *hidden, _ = trainer.module_.linear_layers
         sizes = [layer.out_features for layer in hidden]
-        machines = stacked(self.pretrain, sizes, all_inputs(batches), self._seed)
-        trainer.interrupted = len(machines) < len(hidden)
-        for layer, machine in zip(hidden, machines, strict=False):
+        fitted = stacked(machines, sizes, X, self._seed)
+        trainer.interrupted = len(fitted) < len(hidden)
+        for layer, machine in zip(hidden, fitted, strict=False):
             Affine.of(machine).copy_to(layer)
-
-    def _pretrain_supervised(self, trainer: Trainer, batches: Data) -> None:
-        """Greedy layer-wise supervised training (Bengio et al., 2007, section 5)."""
-        module = trainer.module_
-        sizes = (self.n_features_in_, *self._hidden_layer_sizes())
-        for i in range(1, self._n_hidden_layers() + 1):
-            seed = derived_seed(self._seed, Stream.PRETRAIN, i)
-            build = partial(self._network, sizes[i - 1], (sizes[i],), self.n_outputs_)
-            shallow = self._initialised(build, seed).to(batches.device, batches.dtype)
-            flat = FlatParameters(shallow)
-            patience = NoImprovement(
-                "train_loss", self.tol, self._patience, np.inf, 0, keep_best=False
-            )
-            stage = Trainer(
-                shallow,
-                flat,
-                self._step(shallow, flat),
-                self._recipe(seed, None, incremental=False),
-                callbacks=[patience],
-                device=batches.device,
-            )
-            stage.train(MappedData(batches, module.before(i)))
-            module.take_layer(i, shallow)
-            if stage.interrupted:
-                trainer.interrupted = True
-                break
 
     # -- scikit-learn's view of the weights
 
@@ -456,6 +413,58 @@ class MultilayerPerceptron(NetworkTransformer, SupervisedNetwork):
 
     def _values(self, parameter: Tensor) -> np.ndarray:
         return parameter.detach().cpu().numpy().astype(self._input_dtype, copy=False)
+
+
+@estimator
+class MultilayerPerceptron(DenseNetwork):
+    """Abstract: what both perceptrons have in common."""
+
+    pretrain: Any = param(
+        None,
+        [None, OneOf("supervised"), BaseEstimator, list, tuple],
+        "'supervised' first trains shallow networks one after the other, each on the features of "
+        "the last, and starts from their hidden layers. An estimator with hidden units, such as "
+        "BernoulliRBM(n_iter=10), does so without the targets, for activation='logistic'; a list "
+        "has one for each hidden layer.",
+    )
+
+    def _check_settings(self, incremental: bool) -> None:
+        super()._check_settings(incremental)
+        if self.pretrain is not None and not isinstance(self.pretrain, str):
+            n_layers = self._n_hidden_layers()
+            check_machines(self.pretrain, n_layers, "pretrain", type(self).__name__)
+
+    def _pretrain(self, trainer: Trainer, batches: Data) -> None:
+        if isinstance(self.pretrain, str):
+            self._pretrain_supervised(trainer, batches)
+        elif self.pretrain is not None:
+            self._start_from(self.pretrain, trainer, all_inputs(batches))
+
+    def _pretrain_supervised(self, trainer: Trainer, batches: Data) -> None:
+        """Greedy layer-wise supervised training (Bengio et al., 2007, section 5)."""
+        module = trainer.module_
+        sizes = (self.n_features_in_, *self._hidden_layer_sizes())
+        for i in range(1, self._n_hidden_layers() + 1):
+            seed = derived_seed(self._seed, Stream.PRETRAIN, i)
+            build = partial(self._network, sizes[i - 1], (sizes[i],), self.n_outputs_)
+            shallow = self._initialised(build, seed).to(batches.device, batches.dtype)
+            flat = FlatParameters(shallow)
+            patience = NoImprovement(
+                "train_loss", self.tol, self._patience, np.inf, 0, keep_best=False
+            )
+            stage = Trainer(
+                shallow,
+                flat,
+                self._step(shallow, flat),
+                self._recipe(seed, None, incremental=False),
+                callbacks=[patience],
+                device=batches.device,
+            )
+            stage.train(MappedData(batches, module.before(i)))
+            module.take_layer(i, shallow)
+            if stage.interrupted:
+                trainer.interrupted = True
+                break
 
 
 @estimator

@@ -24,9 +24,13 @@ SETTINGS: dict[str, Any] = {
     "dropout": 0.5,
     "window": 35,
     "batch_size": 32,
-    "max_iter": 16,
-    "learning_rate": "one_cycle",
-    "learning_rate_init": 0.004,
+    "max_iter": 17,
+    "solver": "sgd",  # which generalises better here than Adam
+    "momentum": 0.0,
+    "nesterovs_momentum": False,
+    "learning_rate": "cosine",
+    "learning_rate_init": 20.0,
+    "clip_norm": 0.25,
     "precision": "bfloat16",
     "device": "cpu",
 }

@@ -81,9 +81,15 @@ class HeldNetwork(BaseEstimator, ABC):
         self._initialise(module, seed)
         return module
 
+    def _as_fitted(self) -> Any:
+        """A copy with the parameters that shaped the network, whatever was set since."""
+        fitted = type(self)(**self.get_params(deep=False))
+        fitted.__dict__.update({**vars(self), **self._shape})
+        return fitted
+
     def _module_with(self, state: dict[str, Tensor]) -> nn.Module:
         """The network as it was fitted, whatever was set since, holding the given tensors."""
-        fitted = type(self)(**{**self.get_params(deep=False), **self._shape})
+        fitted = self._as_fitted()
         with torch.device("meta"):
             module = fitted._build(self._input_shape(), self.n_outputs_)
         return filled(module, state)

@@ -31,6 +31,11 @@ class Affine(NamedTuple):
             return cls(*machine.affine_)
         return cls(machine.components_, machine.intercept_hidden_)
 
+    @classmethod
+    def down_of(cls, machine: Any) -> Affine:
+        """What visible units get of a fitted machine of ours: ``h @ weight.T + bias``."""
+        return cls(machine.components_.T, machine.intercept_visible_)
+
     def copy_to(self, layer: nn.Linear) -> None:
         """Start a layer from it."""
         layer.weight.data.copy_(layer.weight.new_tensor(self.weight))

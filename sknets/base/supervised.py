@@ -124,10 +124,7 @@ class SupervisedNetwork(DescentEstimator):
         """The loss that was minimised, whatever `loss` was set to since."""
         if self._shape["loss"] == self.loss:
             return self._loss_function()
-        twin: SupervisedNetwork = type(self)(**self.get_params(deep=False))
-        for name, value in {**vars(self), **self._shape}.items():
-            setattr(twin, name, value)
-        return twin._loss_function()
+        return self._as_fitted()._loss_function()
 
     def _members(self) -> list[Callable[..., Tensor]]:
         """What predictions are the mean of: the network, or its snapshots (Huang et al., 2017)."""

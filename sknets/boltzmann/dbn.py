@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from sklearn.base import BaseEstimator
-from torch import Tensor
+from torch import Tensor, nn
 
 from sknets._data import Data
 from sknets._measure import Layer, layers_of
@@ -21,13 +23,70 @@ from sknets.base.training_set import TrainingSet
 from sknets.boltzmann.base import MachineDescent, TwoWays
 from sknets.boltzmann.deep_belief import DeepBeliefNet, UpDownStep
 from sknets.boltzmann.draws import Draws, draws_for
-from sknets.boltzmann.rbm import BernoulliRBM, RestrictedMachine
-
-DEFAULT: Any = BernoulliRBM()  # type: ignore[call-arg]
+from sknets.boltzmann.rbm import BernoulliRBM, GaussianRBM, RestrictedMachine
 
 
 @estimator
-class DBN(TwoWays, MachineDescent):
+class BeliefParameters(BaseEstimator):
+    """Abstract: layers that are restricted Boltzmann machines."""
+
+    hidden_layer_sizes: Any = param(
+        (256, 256),
+        ["array-like", Interval(Integral, 1, None, closed="left")],
+        "Units of each hidden layer, from below.",
+        kw_only=False,
+    )
+    rbm: Any = param(
+        None,
+        [None, BaseEstimator, list, tuple],
+        "The machines that the layers are, but for their `n_components`: a BernoulliRBM, or a list "
+        "with one for each layer, the first of which may be a GaussianRBM. None: BernoulliRBM(), "
+        "below a GaussianRBM() where the data is not between 0 and 1.",
+    )
+
+    _fit_state: ClassVar[dict[str, type]] = {"_is_real": bool}
+
+    def _check_settings(self, incremental: bool) -> None:
+        super()._check_settings(incremental)
+        sizes = self._sizes()
+        if not sizes or not all(isinstance(size, Integral) and size > 0 for size in sizes):
+            raise InvalidParameterError(
+                f"The 'hidden_layer_sizes' parameter of {type(self).__name__} must hold one whole "
+                f"number > 0 at least. Got {self.hidden_layer_sizes!r} instead."
+            )
+        if self.rbm is None:
+            return
+        check_machines(self.rbm, len(sizes), "rbm", type(self).__name__)
+        first, *others = self._machines()
+        if not (isinstance(first, RestrictedMachine) and all(map(is_binary, others))):
+            raise InvalidParameterError(
+                f"The 'rbm' parameter of {type(self).__name__} must hold restricted Boltzmann "
+                f"machines of sknets, binary ones above the first. Got {self.rbm!r} instead."
+            )
+
+    def _sizes(self) -> tuple[int, ...]:
+        sizes = self.hidden_layer_sizes
+        return tuple(sizes if np.iterable(sizes) else [sizes])
+
+    def _machines(self) -> list[Any]:
+        """The description of each layer."""
+        if isinstance(self.rbm, (list, tuple)):
+            return list(self.rbm)
+        if self.rbm is not None:
+            return [self.rbm] * len(self._sizes())
+        binary: Any = BernoulliRBM
+        real: Any = GaussianRBM
+        first = real() if self._is_real else binary()
+        return [first] + [binary()] * (len(self._sizes()) - 1)
+
+    def _look_at(self, X: Any) -> None:
+        """See whether values could be those of binary units."""
+        values = X.data if sp.issparse(X) else X[:]
+        self._is_real = bool(values.size and (values.min() < 0 or values.max() > 1))
+
+
+@estimator
+class DBN(BeliefParameters, TwoWays, MachineDescent):
     r"""Deep belief network: features, and samples, of a stack of Boltzmann machines.
 
     Each layer is the hidden one of a restricted machine that learns the distribution of what the
@@ -58,18 +117,6 @@ class DBN(TwoWays, MachineDescent):
     ((1797, 16), (3, 64))
     """
 
-    hidden_layer_sizes: Any = param(
-        (256, 256),
-        ["array-like", Interval(Integral, 1, None, closed="left")],
-        "Units of each hidden layer, from below.",
-        kw_only=False,
-    )
-    rbm: Any = param(
-        None,
-        [None, BaseEstimator, list, tuple],
-        "The machines that the layers are, but for their `n_components`: a BernoulliRBM, or a list "
-        "with one for each layer, the first of which may be a GaussianRBM. None: BernoulliRBM().",
-    )
     fine_tuning: Any = param(
         None,
         [None, OneOf("up_down")],
@@ -97,69 +144,27 @@ class DBN(TwoWays, MachineDescent):
 
     # -- fit
 
-    def _check_settings(self, incremental: bool) -> None:
-        super()._check_settings(incremental)
-        sizes = self._sizes()
-        if not sizes or not all(isinstance(size, Integral) and size > 0 for size in sizes):
-            raise InvalidParameterError(
-                f"The 'hidden_layer_sizes' parameter of {type(self).__name__} must hold one whole "
-                f"number > 0 at least. Got {self.hidden_layer_sizes!r} instead."
-            )
-        check_machines(self._machines(), len(sizes), "rbm", type(self).__name__)
-        first, *others = self._each_machine()
-        if not (isinstance(first, RestrictedMachine) and all(map(is_binary, others))):
-            raise InvalidParameterError(
-                f"The 'rbm' parameter of {type(self).__name__} must hold restricted Boltzmann "
-                f"machines of sknets, binary ones above the first. Got {self.rbm!r} instead."
-            )
-
-    def _sizes(self) -> tuple[int, ...]:
-        sizes = self.hidden_layer_sizes
-        return tuple(sizes if np.iterable(sizes) else [sizes])
-
-    def _machines(self) -> Any:
-        """The description of all layers, or of each."""
-        return DEFAULT if self.rbm is None else self.rbm
-
-    def _each_machine(self) -> list[Any]:
-        """The description of each layer."""
-        found = self._machines()
-        return list(found) if isinstance(found, (list, tuple)) else [found] * len(self._sizes())
+    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        X, y = super()._validate(X, y, reset)
+        if reset:
+            self._look_at(X)
+        return X, y
 
     def _encode(self, y: Any, fresh: bool, classes: Any) -> None:
         self.n_outputs_ = int(self._sizes()[-1])
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> DeepBeliefNet:
-        return DeepBeliefNet(self._each_machine()[0]._visible_units(input_shape[0]), self._sizes())
+        return DeepBeliefNet(self._machines()[0]._visible_units(input_shape[0]), self._sizes())
 
-    @torch.no_grad()
     def _initialise(self, module: Any, seed: int) -> None:
-        draws = generator(seed, Stream.WEIGHTS)
-        for name, parameter in module.named_parameters():
-            if name.endswith("weight"):
-                parameter.normal_(0, 0.01, generator=draws)
-            else:
-                parameter.zero_()
-        module.top.visible_mean.fill_(0.5)
-        module.top.hidden_mean.fill_(0.5)
+        module.initialise(generator(seed, Stream.WEIGHTS))
 
-    @torch.no_grad()
     def _pretrain(self, trainer: Trainer, batches: Data) -> None:
         """Greedy layer-wise training (Hinton, Osindero and Teh, 2006, section 4)."""
-        network = trainer.module_
-        machines = stacked(self._machines(), self._sizes(), all_inputs(batches), self._seed)
-        trainer.interrupted = len(machines) < len(self._sizes())
-        self._n_epochs_of_layers = sum(machine.n_iter_ for machine in machines)
-        for i, machine in enumerate(machines):
-            if i == len(network.up):
-                network.top.load_state_dict(machine.module_.state_dict())
-                break
-            found = machine.module_
-            Affine.of(machine).copy_to(network.up[i])
-            network.down[i].weight.copy_(found.weight.t())
-            network.down[i].bias.copy_(found.visible_bias)
-            if i == 0:
-                network.units(0).load_state_dict(found.visible.state_dict())
+        fitted = stacked(self._machines(), self._sizes(), all_inputs(batches), self._seed)
+        trainer.interrupted = len(fitted) < len(self._sizes())
+        self._n_epochs_of_layers = sum(machine.n_iter_ for machine in fitted)
+        take_layers(trainer.module_, fitted)
 
     def _step(self, module: Any, flat: FlatParameters) -> UpDownStep:
         draws = draws_for(flat.values.device, self._seed)
@@ -261,6 +266,19 @@ class DBN(TwoWays, MachineDescent):
 
     def _layers(self) -> list[Layer]:
         return layers_of(self.module_, self._input_shape())
+
+
+@torch.no_grad()
+def take_layers(network: DeepBeliefNet, machines: Sequence[Any]) -> None:
+    """Start layers from machines that were fitted one after another, as many as there are."""
+    if len(machines) > len(network.up):
+        network.top.load_state_dict(machines[-1].module_.state_dict())
+    for machine, up, down in zip(machines, network.up, network.down, strict=False):
+        for layer, values in ((up, Affine.of(machine)), (down, Affine.down_of(machine))):
+            assert isinstance(layer, nn.Linear)
+            values.copy_to(layer)
+    if machines and len(network.up):
+        network.units(0).load_state_dict(machines[0].module_.visible.state_dict())
 
 
 def is_binary(machine: Any) -> bool:

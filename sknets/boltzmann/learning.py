@@ -21,6 +21,7 @@ from sknets._data import Batch
 from sknets._state import taken
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import StepResult, multiplying
+from sknets.boltzmann.categories import completed
 from sknets.boltzmann.draws import Draws
 from sknets.boltzmann.network import RBM
 from sknets.boltzmann.statistics import Phase, column_means, difference_of_products
@@ -240,7 +241,8 @@ class LikelihoodStep:
         machine, (weight, of_visible, of_hidden) = self.machine, self.gradients
         dense = batch.x.layout is torch.strided
         with multiplying(self.mixed and dense, self.flat.values.device):
-            positive = Phase(batch.x, machine(batch.x))
+            given = completed(machine, batch.x, self.sampler.draws)
+            positive = Phase(given, machine(given))
             negative = self.sampler.negative(positive)
             seen, sampled = (Phase(machine.visible.seen(v), h) for v, h in (positive, negative))
             difference_of_products(weight, sampled, seen)

@@ -1,6 +1,13 @@
 """Every classic deep network with the manners of a scikit-learn estimator."""
 
-from sknets.boltzmann import DBN, BernoulliRBM, BoltzmannMachine, GaussianRBM
+from sknets.boltzmann import (
+    DBN,
+    BernoulliRBM,
+    BoltzmannMachine,
+    DBNClassifier,
+    DBNRegressor,
+    GaussianRBM,
+)
 from sknets.cnn import CNNClassifier, CNNRegressor
 from sknets.mlp import MLPClassifier, MLPRegressor
 from sknets.persistence import load, save
@@ -22,6 +29,8 @@ __all__ = [
     "BoltzmannMachine",
     "CNNClassifier",
     "CNNRegressor",
+    "DBNClassifier",
+    "DBNRegressor",
     "GaussianRBM",
     "ImageCaptioner",
     "LanguageModel",

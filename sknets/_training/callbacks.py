@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -58,6 +59,11 @@ class NoImprovement(Callback):
         self.best, self.count, self.keep_best = best, count, keep_best
         self.sign = 1.0 if key == "valid_score" else -1.0
         self.best_weights: list | None = None
+
+    @classmethod
+    def never(cls) -> NoImprovement:
+        """A rule that stops nothing."""
+        return cls("train_loss", 0.0, math.inf, math.inf, 0, keep_best=False)
 
     def on_train_begin(self, net: Trainer, **_: Any) -> None:
         """Until an epoch is better, the weights at the start are the best."""

@@ -105,7 +105,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
 
     def _stopping_rule(self, scored: bool) -> NoImprovement:
         """When to stop before the last epoch: never."""
-        return NoImprovement("train_loss", 0.0, np.inf, np.inf, 0, keep_best=False)
+        return NoImprovement.never()
 
     def _problem(self, trainer: Trainer, incremental: bool) -> str | None:
         """Why the training may not have converged."""

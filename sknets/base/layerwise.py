@@ -84,14 +84,26 @@ def stacked(pretrain: Any, sizes: Sequence[int], X: np.ndarray, seed: int) -> li
     each = pretrain if isinstance(pretrain, (list, tuple)) else [pretrain] * len(sizes)
     machines: list[Any] = []
     for i, (machine, size) in enumerate(zip(each, sizes, strict=True), start=1):
-        machine = clone(machine).set_params(n_components=int(size))
-        if machine.get_params().get("random_state", 0) is None:
-            machine.set_params(random_state=derived_seed(seed, Stream.PRETRAIN, i))
-        X = machine.fit_transform(X)
-        machines.append(machine)
-        if getattr(machine, "n_iter_", np.inf) < machine.get_params().get("n_iter", 0):
-            break  # by a Ctrl-C
+        machines.append(fitted(machine, size, X, derived_seed(seed, Stream.PRETRAIN, i)))
+        if was_interrupted(machines[-1]):
+            break
+        if i < len(sizes):
+            X = machines[-1].transform(X)
     return machines
+
+
+def fitted(machine: Any, size: int, X: np.ndarray, seed: int, **settings: Any) -> Any:
+    """A copy of a machine with so many hidden units, fitted; a seed of its own comes first."""
+    machine = clone(machine).set_params(n_components=int(size), **settings)
+    if machine.get_params().get("random_state", 0) is None:
+        machine.set_params(random_state=seed)
+    return machine.fit(X)
+
+
+def was_interrupted(machine: Any) -> bool:
+    """Whether the training of a fitted machine ended by a Ctrl-C."""
+    epochs = machine.get_params().get("n_iter", 0)
+    return bool(getattr(machine, "n_iter_", np.inf) < epochs)
 
 
 def all_inputs(data: Data) -> np.ndarray:

@@ -4,5 +4,14 @@ from sknets.boltzmann.ais import LogPartition
 from sknets.boltzmann.dbn import DBN
 from sknets.boltzmann.machine import BoltzmannMachine
 from sknets.boltzmann.rbm import BernoulliRBM, GaussianRBM
+from sknets.boltzmann.supervised_dbn import DBNClassifier, DBNRegressor
 
-__all__ = ["DBN", "BernoulliRBM", "BoltzmannMachine", "GaussianRBM", "LogPartition"]
+__all__ = [
+    "DBN",
+    "BernoulliRBM",
+    "BoltzmannMachine",
+    "DBNClassifier",
+    "DBNRegressor",
+    "GaussianRBM",
+    "LogPartition",
+]

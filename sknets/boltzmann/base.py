@@ -355,7 +355,7 @@ class MachineDescent(GenerativeMachine, DescentEstimator):
     def _stopping_rule(self, scored: bool) -> NoImprovement:
         if scored:
             return super()._stopping_rule(scored)
-        return NoImprovement("train_loss", self.tol, np.inf, np.inf, 0, keep_best=False)
+        return NoImprovement.never()
 
     def _problem(self, trainer: Trainer, incremental: bool) -> str | None:
         return super()._problem(trainer, incremental) if trainer.diverged else None

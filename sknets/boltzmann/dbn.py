@@ -79,10 +79,12 @@ class BeliefParameters(BaseEstimator):
         first = real() if self._is_real else binary()
         return [first] + [binary()] * (len(self._sizes()) - 1)
 
-    def _look_at(self, X: Any) -> None:
-        """See whether values could be those of binary units."""
-        values = X.data if sp.issparse(X) else X[:]
-        self._is_real = bool(values.size and (values.min() < 0 or values.max() > 1))
+    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        X, y = super()._validate(X, y, reset)
+        if reset:
+            values = X.data if sp.issparse(X) else X[:]
+            self._is_real = bool(values.size and (values.min() < 0 or values.max() > 1))
+        return X, y
 
 
 @estimator
@@ -143,12 +145,6 @@ class DBN(BeliefParameters, TwoWays, MachineDescent):
     _shape_parameters: ClassVar[tuple[str, ...]] = ("hidden_layer_sizes",)
 
     # -- fit
-
-    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        X, y = super()._validate(X, y, reset)
-        if reset:
-            self._look_at(X)
-        return X, y
 
     def _encode(self, y: Any, fresh: bool, classes: Any) -> None:
         self.n_outputs_ = int(self._sizes()[-1])

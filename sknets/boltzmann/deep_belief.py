@@ -179,6 +179,13 @@ class AssociativeNet(DeepBeliefNet):
         """What the machine on top sees where a label is not known."""
         return torch.cat([x.new_zeros(len(x), self.n_labels), x], 1)
 
+    def with_label(self, x: Tensor, y: Tensor) -> Tensor:
+        """What the machine on top sees, no label where targets are below 0."""
+        y = y.reshape(-1).long()  # two labels come as a column of numbers
+        seen, known = self.without_label(x), y >= 0
+        seen[known, y[known]] = 1
+        return seen
+
     def log_odds(self, v: Tensor) -> Tensor:
         """Minus the free energy with each label, up to what all have in common."""
         return log_odds(self.top, self.without_label(self.up_to_top(v)), self.labels)
@@ -197,10 +204,7 @@ class AssociativeNet(DeepBeliefNet):
     def seen_by_top(self, x: Tensor, y: Tensor | None, draws: Draws) -> Tensor:
         """Targets below 0 are of rows without a label, which is drawn given the rest."""
         assert y is not None
-        y = y.reshape(-1).long()  # two labels come as a column of numbers
-        seen, known = self.without_label(x), y >= 0
-        seen[known, y[known]] = 1
-        return completed(self.top, seen, draws)
+        return completed(self.top, self.with_label(x, y), draws)
 
     def below_top(self, x: Tensor) -> Tensor:
         return x[:, self.n_labels :]

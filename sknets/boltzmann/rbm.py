@@ -459,8 +459,8 @@ class BernoulliRBM(RestrictedMachine):
     .. math:: p(v, h) = \frac{1}{Z} \exp(b v + c h + h W v),
 
     by stochastic gradient ascent on :math:`\log p(v)`: the data's statistics less those of samples
-    that the machine draws. Values between 0 and 1 are probabilities. With the same `random_state`
-    it is scikit-learn's machine. See the :ref:`user guide <boltzmann>`.
+    that the machine draws. Values between 0 and 1 are probabilities. In double precision, with the
+    same `random_state`, it is scikit-learn's machine. See the :ref:`user guide <boltzmann>`.
 
     See Also
     --------

@@ -1,6 +1,7 @@
 """Every classic deep network with the manners of a scikit-learn estimator."""
 
 from sknets.boltzmann import (
+    DBM,
     DBN,
     BernoulliRBM,
     BoltzmannMachine,
@@ -24,6 +25,7 @@ from sknets.rnn import (
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "DBM",
     "DBN",
     "BernoulliRBM",
     "BoltzmannMachine",

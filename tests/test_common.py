@@ -148,6 +148,7 @@ BELIEF = RESTRICTED._replace(
     methods=TRANSFORMER
     | {"partial_fit", "inverse_transform", "reconstruct", "sample", "log_likelihood_bound"}
 )
+DEEP = BELIEF._replace(methods=BELIEF.methods | {"free_energy", "log_partition", "log_likelihood"})
 SHALLOW = {"transform": NO_HIDDEN_LAYER, "fit_transform": NO_HIDDEN_LAYER}
 
 ESTIMATORS = {
@@ -155,6 +156,7 @@ ESTIMATORS = {
     "BoltzmannMachine": MACHINE,
     "CNNClassifier": CLASSIFIER,
     "CNNRegressor": REGRESSOR,
+    "DBM": DEEP,
     "DBN": BELIEF,
     "DBNClassifier": CLASSIFIER,
     "DBNRegressor": REGRESSOR,
@@ -176,7 +178,7 @@ REGRESSORS = [n for n in OF_ROWS if ESTIMATORS[n].tags.get("estimator_type") == 
 SUPERVISED = CLASSIFIERS + REGRESSORS
 WEIGHTED = [n for n in SUPERVISED if not n.startswith("DBN")]  # machines know no weights
 RBMS = [n for n in NAMES if ESTIMATORS[n] is RESTRICTED]
-MACHINES = [*RBMS, "BoltzmannMachine", "DBN"]
+MACHINES = [*RBMS, "BoltzmannMachine", "DBM", "DBN"]
 DESCENDING = [n for n in NAMES if n not in RBMS]  # which have the words of gradient descent
 TRANSFORMERS = [n for n in OF_ROWS if "transform" in ESTIMATORS[n].methods]
 INCREMENTAL = [n for n in OF_ROWS if "partial_fit" in ESTIMATORS[n].methods]
@@ -263,6 +265,12 @@ OF_SEQUENCES = {
 
 OF_MACHINES = {
     "BoltzmannMachine": {"n_components": 8, "n_chains": 20},
+    "DBM": {
+        "hidden_layer_sizes": (8, 8),
+        "rbm": BernoulliRBM(n_iter=2, batch_size=30),
+        "n_chains": 20,
+        "centring": False,  # so that it has all solvers
+    },
     "DBN": {
         "hidden_layer_sizes": (8, 8),
         "rbm": BernoulliRBM(n_iter=2, batch_size=30),
@@ -772,6 +780,11 @@ def test_pipeline_with_memory_scales_and_predicts(name, tmp_path):
 BINS = KBinsDiscretizer(4, encode="onehot-dense", quantile_method="averaged_inverted_cdf")
 OF_BITS = {
     "BoltzmannMachine": {"n_components": 16},
+    "DBM": {
+        "hidden_layer_sizes": (64, 64),
+        "rbm": BernoulliRBM(learning="cd", learning_rate=0.2, init_std=0.1, n_iter=60),
+        "learning_rate_init": 0.005,
+    },
     "DBN": {
         "hidden_layer_sizes": (64, 64),
         "rbm": BernoulliRBM(learning="cd", learning_rate=0.2, init_std=0.1, n_iter=60),

@@ -1,12 +1,14 @@
 """Boltzmann machines: restricted, deep and general, with likelihoods."""
 
 from sknets.boltzmann.ais import LogPartition
+from sknets.boltzmann.dbm import DBM
 from sknets.boltzmann.dbn import DBN
 from sknets.boltzmann.machine import BoltzmannMachine
 from sknets.boltzmann.rbm import BernoulliRBM, GaussianRBM
 from sknets.boltzmann.supervised_dbn import DBNClassifier, DBNRegressor
 
 __all__ = [
+    "DBM",
     "DBN",
     "BernoulliRBM",
     "BoltzmannMachine",

@@ -64,6 +64,14 @@ class Path(ABC):
         """A Gibbs step at an inverse temperature."""
 
 
+def drawn(path: Path, n: int, n_steps: int, draws: Draws) -> Tensor:
+    """States after some Gibbs steps of the machine itself."""
+    v = path.start(n, draws)
+    for _ in range(n_steps):
+        v = path.step(v, path.inputs(v), 1.0, draws)
+    return v
+
+
 def annealed(path: Path, betas: np.ndarray, n_runs: int, draws: Draws) -> LogPartition:
     """log Z by annealed importance sampling from the base, which on average is too low."""
     log_weight = log_weights(path, betas, path.start(n_runs, draws), draws)

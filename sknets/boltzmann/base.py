@@ -19,20 +19,12 @@ from sknets._training.callbacks import NoImprovement
 from sknets._training.trainer import Trainer
 from sknets.base import DescentEstimator, NetworkTransformer
 from sknets.base.training_set import Call
-from sknets.boltzmann.ais import (
-    LogPartition,
-    annealed,
-    likelihood_bound,
-    reverse_annealed,
-    temperatures,
-)
+from sknets.boltzmann.ais import LogPartition, annealed, drawn, reverse_annealed, temperatures
 from sknets.boltzmann.draws import Draws, draws_for
 from sknets.boltzmann.energy import counted
-from sknets.boltzmann.statistics import dense_tensor
 
 COUNTED = 20  # binary units whose states are counted unless something else is asked for
 N_STEPS = 1000  # of chains from which samples are annealed back
-AT_ONCE = 1000  # chains
 
 
 class GenerativeMachine(NetworkTransformer):
@@ -244,7 +236,7 @@ class EnergyModel(GenerativeMachine):
             betas, path = temperatures(n_temperatures), self.module_.path()
             if method == "ais":
                 return annealed(path, betas, n_runs, draws)
-            return reverse_annealed(path, betas, self._drawn(n_runs, N_STEPS, draws), draws)
+            return reverse_annealed(path, betas, drawn(path, n_runs, N_STEPS, draws), draws)
 
     def log_likelihood(self, X: Any, log_partition: Any = None) -> np.ndarray:
         """The logarithm of p(v): -F(v) - log Z.
@@ -262,54 +254,6 @@ class EnergyModel(GenerativeMachine):
             In nats; of real-valued units it is a density.
         """
         return -self.free_energy(X) - self._log_z(log_partition, self.random_state)
-
-    def log_likelihood_bound(
-        self,
-        X: Any,
-        *,
-        n_runs: int = 10,
-        n_temperatures: int = 14_500,
-        random_state: Any = None,
-    ) -> np.ndarray:
-        """A likelihood that on average is too low, by reverse annealing (RAISE).
-
-        It is that of a model that annealing from a machine without weights is, and comes close to
-        the machine's own where there are temperatures enough. Where `log_likelihood` with an
-        estimated partition function, on average too high, says much more, neither can be trusted.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The data.
-        n_runs : int, default=10
-            Chains for each row.
-        n_temperatures : int, default=14_500
-            Steps of each chain.
-        random_state : int, RandomState instance or None, default=None
-            Seed of the draws. None: the estimator's.
-
-        Returns
-        -------
-        bound : ndarray of shape (n_samples,)
-            In nats.
-
-        References
-        ----------
-        .. [1] Burda, Grosse and Salakhutdinov (2015). "Accurate and conservative estimates of MRF
-           log-likelihood using reverse annealing." AISTATS.
-        """
-        X = self._validated_rows(X)
-        given = {"n_runs": n_runs, "n_temperatures": n_temperatures}
-        check_values("log_likelihood_bound", BOUND, given)
-        draws = self._own_draws(self.random_state if random_state is None else random_state)
-        path, betas = self.module_.path(), temperatures(n_temperatures)
-
-        def bound(v: Tensor) -> Tensor:
-            parts = dense_tensor(v).split(max(1, AT_ONCE // n_runs))
-            made = [likelihood_bound(path, betas, part, n_runs, draws) for part in parts]
-            return torch.cat(made)
-
-        return self._by_rows(X, bound)
 
     def _log_z(self, given: Any, random_state: Any) -> float:
         """The logarithm of Z, as it was given or found out."""
@@ -364,10 +308,6 @@ class MachineDescent(GenerativeMachine, DescentEstimator):
 PARTITION = {
     "method": [OneOf("auto", "exact", "ais", "reverse_ais")],
     "n_runs": [Interval(Integral, 2, None, closed="left")],
-    "n_temperatures": [Interval(Integral, 2, None, closed="left")],
-}
-BOUND = {
-    "n_runs": [Interval(Integral, 1, None, closed="left")],
     "n_temperatures": [Interval(Integral, 2, None, closed="left")],
 }
 SAMPLING = {

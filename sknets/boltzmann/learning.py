@@ -159,9 +159,11 @@ class Centring:
     def apply(self, weight: Tensor, visible_bias: Tensor, hidden_bias: Tensor) -> None:
         """Change the three gradients in place."""
         units, seen = self.machine.visible, self.machine.visible.seen(self.visible)
-        weight.addr_(self.hidden, visible_bias, alpha=-1)
-        weight.addr_(hidden_bias, self.visible, alpha=-1)
-        visible_bias.sub_(self.hidden @ weight)
+        hidden = self.machine.hidden.seen(self.hidden)
+        standardised = isinstance(units, Gaussian)  # of which the gradient is times s^2
+        weight.addr_(hidden, visible_bias, alpha=-1)
+        weight.addr_(hidden_bias, self.visible if standardised else seen, alpha=-1)
+        visible_bias.sub_(hidden @ weight)
         if isinstance(units, Gaussian) and units.log_variance.grad is not None:
             sent = self.machine.weight * seen
             units.log_variance.grad.add_(hidden_bias @ sent)
@@ -244,11 +246,14 @@ class LikelihoodStep:
             given = completed(machine, batch.x, self.sampler.draws)
             positive = Phase(given, machine(given))
             negative = self.sampler.negative(positive)
-            seen, sampled = (Phase(machine.visible.seen(v), h) for v, h in (positive, negative))
+            seen, sampled = (
+                Phase(machine.visible.seen(phase.v), machine.hidden.seen(phase.h))
+                for phase in (positive, negative)
+            )
             difference_of_products(weight, sampled, seen)
         v, h = column_means(positive.v), column_means(positive.h)
         torch.sub(column_means(sampled.v), machine.visible.seen(v), out=of_visible)
-        torch.sub(column_means(negative.h), h, out=of_hidden)
+        torch.sub(column_means(sampled.h), machine.hidden.seen(h), out=of_hidden)
         if isinstance(machine.visible, Gaussian) and machine.visible.log_variance.requires_grad:
             self.set_variance_gradient(machine.visible, positive, negative)
         loss = torch.dot(self.flat.values, self.flat.grad)

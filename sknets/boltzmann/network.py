@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sknets.boltzmann.ais import Beta, Path
+from sknets.boltzmann.ais import Beta, Path, drawn
 from sknets.boltzmann.draws import Draws
 from sknets.boltzmann.energy import EnergyNetwork
 from sknets.boltzmann.statistics import dense_tensor
@@ -93,11 +93,7 @@ class RBM(EnergyNetwork):
 
     def sampled(self, n: int, n_steps: int, draws: Draws) -> Tensor:
         """Visible values after some steps of Gibbs sampling, from units with the data's means."""
-        path = self.path()
-        v = path.start(n, draws)
-        for _ in range(n_steps):
-            v = path.step(v, path.inputs(v), 1.0, draws)
-        return v
+        return drawn(self.path(), n, n_steps, draws)
 
 
 class RestrictedPath(Path):

@@ -75,31 +75,55 @@ class Units(nn.Module, ABC):
 
 
 class Bernoulli(Units):
-    """Units that are 0 or 1, or stand for probabilities between: p(1) = sigmoid(x)."""
+    """Units that are 0 or 1, or stand for probabilities between: p(1) = sigmoid(x).
+
+    Parameters
+    ----------
+    n : int
+    copies : int
+        Of each unit, with the same weights and bias; a value is the mean of them.
+    """
+
+    def __init__(self, n: int, copies: int = 1) -> None:
+        super().__init__(n)
+        self.copies = copies
+
+    def seen(self, values: Tensor) -> Tensor:
+        return values if self.copies == 1 else values * self.copies
 
     def own(self, values: Tensor, bias: Tensor) -> Tensor:
-        return values @ bias if bias.ndim == 1 else (values * bias).sum(1)
+        return self.copies * (values @ bias if bias.ndim == 1 else (values * bias).sum(1))
 
     def mean(self, inputs: Tensor) -> Tensor:
         return inputs.sigmoid_()
 
     def drawn(self, means: Tensor, draws: Draws) -> Tensor:
-        return draws.bernoulli(means)
+        values = draws.bernoulli(means)
+        for _ in range(self.copies - 1):
+            values += draws.bernoulli(means)
+        return values if self.copies == 1 else values / self.copies
 
     def log_normaliser(self, inputs: Tensor, bias: Tensor) -> Tensor:
-        return softplus(inputs).sum(1)
+        return self.copies * softplus(inputs).sum(1)
 
     def log_p(self, values: Tensor, inputs: Tensor) -> Tensor:
-        return (values * inputs - softplus(inputs)).sum(1)
+        one = (values * inputs - softplus(inputs)).sum(1)
+        if self.copies == 1:
+            return one
+        n = torch.tensor(float(self.copies)).to(values)
+        ways = (n + 1).lgamma() - (n * values + 1).lgamma() - (n * (1 - values) + 1).lgamma()
+        return self.copies * one + ways.sum(1)
 
     def biases_of(self, means: Tensor) -> Tensor:
         return means.logit(RAREST)
 
     @property
     def n_states(self) -> float:
-        return 2.0**self.n
+        return 2.0**self.n if self.copies == 1 else math.inf
 
     def states(self) -> Iterator[Tensor]:
+        if self.copies > 1:
+            yield from super().states()
         places = torch.arange(self.n)
         for numbers in torch.arange(2**self.n).split(BLOCK):
             yield (numbers[:, None] >> places & 1).double()

@@ -24,8 +24,8 @@ from sknets.boltzmann.units import Bernoulli, Categorical, Gaussian
 GROUPS = [[0, 2], [1, 4, 5]]
 
 
-def machine_of(visible, n_hidden=3, seed=0):
-    machine = RBM(visible, Bernoulli(n_hidden)).double()
+def machine_of(visible, n_hidden=3, seed=0, copies=1):
+    machine = RBM(visible, Bernoulli(n_hidden, copies)).double()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in machine.parameters():
@@ -43,11 +43,16 @@ def data_of(visible, n=5, seed=1):
     return states[torch.randint(len(states), (n,), generator=generator)]
 
 
+def of_data(visible):
+    """Units that have one copy each, as data has."""
+    return Bernoulli(visible.n) if isinstance(visible, Bernoulli) else visible
+
+
 class Given:
     """In place of samples: values that are given."""
 
     def __init__(self, machine, v):
-        self.machine, self.v = machine, v
+        self.machine, self.v, self.draws = machine, v, None
 
     def negative(self, positive):
         return Phase(self.v, self.machine(self.v))
@@ -67,10 +72,15 @@ def named_gradients(machine):
 # -- the gradient
 
 
-@pytest.mark.parametrize("visible", visible_units(), ids=lambda units: type(units).__name__)
-def test_gradient_is_that_of_free_energies(visible):
-    machine = machine_of(visible)
-    v, samples = data_of(visible), data_of(visible, n=7, seed=2)
+@pytest.mark.parametrize("copies", [1, 2])
+@pytest.mark.parametrize(
+    "visible",
+    [*visible_units(), Bernoulli(6, 2)],
+    ids=["binary", "groups", "real", "pairs"],
+)
+def test_gradient_is_that_of_free_energies(visible, copies):
+    machine = machine_of(visible, copies=copies)
+    v, samples = (data_of(of_data(visible), n=n, seed=n) for n in (5, 7))
     for parameter in machine.parameters():
         parameter.requires_grad_(True)
     expected = torch.autograd.grad(

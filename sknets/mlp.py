@@ -231,6 +231,15 @@ def _initialise_like_scikit_learn(
             layer.bias.copy_(torch.from_numpy(bias))
 
 
+# What parameters and the network have the same words for.
+OF_LAYERS = (
+    "activation",
+    "input_dropout",
+    "dropout",
+    "noise_std",
+    "batch_norm",
+    "maxout_pieces",
+)
 # Declared by both leaves, as what may be given by position follows their own order.
 _hidden_layer_sizes = partial(
     param,
@@ -293,15 +302,7 @@ class DenseNetwork(NetworkTransformer, SupervisedNetwork):
         "intercepts_": "list of ndarray of shape (fan_out,): The biases of each layer.",
         "n_layers_": "int: Number of layers, input and output included.",
     }
-    _shape_parameters: ClassVar[tuple[str, ...]] = (
-        "hidden_layer_sizes",
-        "activation",
-        "input_dropout",
-        "dropout",
-        "noise_std",
-        "batch_norm",
-        "maxout_pieces",
-    )
+    _shape_parameters: ClassVar[tuple[str, ...]] = ("hidden_layer_sizes", *OF_LAYERS)
 
     # -- the network
 
@@ -328,17 +329,11 @@ class DenseNetwork(NetworkTransformer, SupervisedNetwork):
         return self._network(input_shape[0], self._hidden_layer_sizes(), n_outputs)
 
     def _network(self, n_inputs: int, hidden_layer_sizes: tuple[int, ...], n_outputs: int) -> MLP:
-        return MLP(
-            n_inputs,
-            hidden_layer_sizes,
-            n_outputs,
-            activation=self.activation,
-            input_dropout=self.input_dropout,
-            dropout=self.dropout,
-            noise_std=self.noise_std,
-            batch_norm=self.batch_norm,
-            maxout_pieces=self.maxout_pieces,
-        )
+        return MLP(n_inputs, hidden_layer_sizes, n_outputs, **self._how())
+
+    def _how(self) -> dict[str, Any]:
+        """How layers compute, in the network's words."""
+        return {name: getattr(self, name) for name in OF_LAYERS}
 
     def _initialise(self, module: Any, seed: int) -> None:
         weights = generator(seed, Stream.WEIGHTS)

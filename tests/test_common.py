@@ -55,7 +55,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch import callbacks as skorch_callbacks
 
 import sknets
-from sknets import BernoulliRBM
+from sknets import DBM, BernoulliRBM
 from sknets.cnn import ConvNet
 from sknets.inspection import check_gradients
 
@@ -157,6 +157,7 @@ ESTIMATORS = {
     "CNNClassifier": CLASSIFIER,
     "CNNRegressor": REGRESSOR,
     "DBM": DEEP,
+    "DBMClassifier": CLASSIFIER,
     "DBN": BELIEF,
     "DBNClassifier": CLASSIFIER,
     "DBNRegressor": REGRESSOR,
@@ -176,7 +177,7 @@ OF_ROWS = [n for n in NAMES if ESTIMATORS[n].tier == 1]
 CLASSIFIERS = [n for n in OF_ROWS if ESTIMATORS[n].tags.get("estimator_type") == "classifier"]
 REGRESSORS = [n for n in OF_ROWS if ESTIMATORS[n].tags.get("estimator_type") == "regressor"]
 SUPERVISED = CLASSIFIERS + REGRESSORS
-WEIGHTED = [n for n in SUPERVISED if not n.startswith("DBN")]  # machines know no weights
+WEIGHTED = [n for n in SUPERVISED if not n.startswith("DB")]  # machines know no weights
 RBMS = [n for n in NAMES if ESTIMATORS[n] is RESTRICTED]
 MACHINES = [*RBMS, "BoltzmannMachine", "DBM", "DBN"]
 DESCENDING = [n for n in NAMES if n not in RBMS]  # which have the words of gradient descent
@@ -292,13 +293,15 @@ def make(name, **settings):
         if settings["batch_size"] == "full":
             settings["batch_size"] = 1000
         return getattr(sknets, name)(**settings)
+    if name == "DBMClassifier":
+        settings = {"dbm": DBM(rbm=BernoulliRBM(n_iter=2, batch_size=30), max_iter=1)} | settings
     if name in OF_BELIEFS:
         settings = {"rbm": BernoulliRBM(n_iter=2, batch_size=30)} | settings
     if name.startswith("CNN"):
         of_network = ("activation", "batch_norm", "dropout")
         inside = {k: settings.pop(k) for k in of_network if k in settings}
         network = {"architecture": ConvNet(channels=4, dense=8, **inside)}
-    elif name.startswith(("MLP", "DBNC", "DBNR")):
+    elif name.startswith(("MLP", "DBMC", "DBNC", "DBNR")):
         network = {"hidden_layer_sizes": (8,)}
     elif name in MACHINES:
         network = OF_MACHINES[name]
@@ -456,6 +459,7 @@ def test_methods_that_cannot_work_are_absent(name, method, settings):
 # -- scikit-learn's checks
 
 FEW_EPOCHS = {
+    "DBMClassifier": {"max_iter": 100},
     "DBNClassifier": {"max_iter": 100},
     "DBNRegressor": {"max_iter": 100},
     "RNNRegressor": {"max_iter": 200},
@@ -560,7 +564,7 @@ def assert_plain(value, where):
             assert_plain(key, f"{where} key")
             assert_plain(child, f"{where}[{key!r}]")
     elif isinstance(value, BaseEstimator):
-        assert_plain(vars(value), where)
+        assert_plain(value.__getstate__(), where)
     elif type(value) in (list, tuple):
         for i, child in enumerate(value):
             assert_plain(child, f"{where}[{i}]")

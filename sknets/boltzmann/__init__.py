@@ -2,6 +2,7 @@
 
 from sknets.boltzmann.ais import LogPartition
 from sknets.boltzmann.dbm import DBM
+from sknets.boltzmann.dbm_classifier import DBMClassifier
 from sknets.boltzmann.dbn import DBN
 from sknets.boltzmann.machine import BoltzmannMachine
 from sknets.boltzmann.rbm import BernoulliRBM, GaussianRBM
@@ -12,6 +13,7 @@ __all__ = [
     "DBN",
     "BernoulliRBM",
     "BoltzmannMachine",
+    "DBMClassifier",
     "DBNClassifier",
     "DBNRegressor",
     "GaussianRBM",

@@ -40,8 +40,9 @@ class BeliefParameters(BaseEstimator):
         None,
         [None, BaseEstimator, list, tuple],
         "The machines that the layers are, but for their `n_components`: a BernoulliRBM, or a list "
-        "with one for each layer, the first of which may be a GaussianRBM. None: BernoulliRBM(), "
-        "below a GaussianRBM() where the data is not between 0 and 1.",
+        "with one for each layer, the first of which may be a GaussianRBM. None: "
+        "BernoulliRBM(init_std=0.1), or a GaussianRBM(init_std=0.1) for the first where the data "
+        "is not between 0 and 1.",
     )
 
     _fit_state: ClassVar[dict[str, type]] = {"_is_real": bool}
@@ -76,8 +77,10 @@ class BeliefParameters(BaseEstimator):
             return [self.rbm] * len(self._sizes())
         binary: Any = BernoulliRBM
         real: Any = GaussianRBM
-        first = real() if self._is_real else binary()
-        return [first] + [binary()] * (len(self._sizes()) - 1)
+        # Units that differ from the start, which few samples would not make them.
+        upper = binary(init_std=0.1)
+        first = real(init_std=0.1) if self._is_real else upper
+        return [first] + [upper] * (len(self._sizes()) - 1)
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         X, y = super()._validate(X, y, reset)

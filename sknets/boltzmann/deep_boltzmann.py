@@ -148,6 +148,16 @@ class DeepMachine(EnergyNetwork):
         """Means of all layers given the data: the visible values, and those of a mean field."""
         return self.settled(self.upwards(v), fixed=0)
 
+    @property
+    def n_above_first(self) -> int:
+        """Units of hidden layers from the second."""
+        return sum(self.units(i).n for i in range(2, self.n_layers))
+
+    def means_above_first(self, v: Tensor) -> Tensor:
+        """Their means given the data, side by side."""
+        above = self.given_visible(v)[2:]
+        return torch.cat(above, 1) if above else v.new_zeros(v.shape[0], 0)
+
     def mean_of_layer(self, i: int, v: Tensor) -> Tensor:
         """Means of one of them."""
         return self.given_visible(v)[i]

@@ -9,6 +9,7 @@ from sknets.boltzmann import (
     DBNClassifier,
     DBNRegressor,
     GaussianRBM,
+    MultimodalDBN,
 )
 from sknets.cnn import CNNClassifier, CNNRegressor
 from sknets.mlp import MLPClassifier, MLPRegressor
@@ -40,6 +41,7 @@ __all__ = [
     "LanguageModel",
     "MLPClassifier",
     "MLPRegressor",
+    "MultimodalDBN",
     "RNNClassifier",
     "RNNForecaster",
     "RNNRegressor",

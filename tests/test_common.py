@@ -164,6 +164,9 @@ ESTIMATORS = {
     "GaussianRBM": RESTRICTED,
     "ImageCaptioner": WRITER,
     "LanguageModel": LANGUAGE_MODEL,
+    "MultimodalDBN": BELIEF._replace(
+        methods=BELIEF.methods | {"predict_modality", "sample_modality"}
+    ),
     "MLPClassifier": CLASSIFIER._replace(absent=CLASSIFIER.absent | SHALLOW),
     "MLPRegressor": REGRESSOR._replace(absent=REGRESSOR.absent | SHALLOW),
     "RNNClassifier": CLASSIFIER,
@@ -179,7 +182,7 @@ REGRESSORS = [n for n in OF_ROWS if ESTIMATORS[n].tags.get("estimator_type") == 
 SUPERVISED = CLASSIFIERS + REGRESSORS
 WEIGHTED = [n for n in SUPERVISED if not n.startswith("DB")]  # machines know no weights
 RBMS = [n for n in NAMES if ESTIMATORS[n] is RESTRICTED]
-MACHINES = [*RBMS, "BoltzmannMachine", "DBM", "DBN"]
+MACHINES = [*RBMS, "BoltzmannMachine", "DBM", "DBN", "MultimodalDBN"]
 DESCENDING = [n for n in NAMES if n not in RBMS]  # which have the words of gradient descent
 TRANSFORMERS = [n for n in OF_ROWS if "transform" in ESTIMATORS[n].methods]
 INCREMENTAL = [n for n in OF_ROWS if "partial_fit" in ESTIMATORS[n].methods]
@@ -277,6 +280,10 @@ OF_MACHINES = {
         "rbm": BernoulliRBM(n_iter=2, batch_size=30),
         "fine_tuning": "up_down",
     },
+}
+OF_MACHINES["MultimodalDBN"] = OF_MACHINES["DBN"] | {
+    "hidden_layer_sizes": ((8,), (8,)),
+    "n_components": 8,
 }
 OF_BELIEFS = ("DBNClassifier", "DBNRegressor")
 RBM_WORDS = {"learning_rate_init": "learning_rate", "max_iter": "n_iter"}
@@ -791,6 +798,12 @@ OF_BITS = {
     },
     "DBN": {
         "hidden_layer_sizes": (64, 64),
+        "rbm": BernoulliRBM(learning="cd", learning_rate=0.2, init_std=0.1, n_iter=60),
+        "fine_tuning": None,
+    },
+    "MultimodalDBN": {
+        "hidden_layer_sizes": ((64,), (64,)),
+        "n_components": 64,
         "rbm": BernoulliRBM(learning="cd", learning_rate=0.2, init_std=0.1, n_iter=60),
         "fine_tuning": None,
     },

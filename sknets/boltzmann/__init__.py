@@ -5,6 +5,7 @@ from sknets.boltzmann.dbm import DBM
 from sknets.boltzmann.dbm_classifier import DBMClassifier
 from sknets.boltzmann.dbn import DBN
 from sknets.boltzmann.machine import BoltzmannMachine
+from sknets.boltzmann.multimodal import MultimodalDBN
 from sknets.boltzmann.rbm import BernoulliRBM, GaussianRBM
 from sknets.boltzmann.supervised_dbn import DBNClassifier, DBNRegressor
 
@@ -18,4 +19,5 @@ __all__ = [
     "DBNRegressor",
     "GaussianRBM",
     "LogPartition",
+    "MultimodalDBN",
 ]

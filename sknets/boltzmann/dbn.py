@@ -21,7 +21,7 @@ from sknets._training.trainer import Recipe, Trainer
 from sknets.base.layerwise import Affine, all_inputs, check_machines, stacked
 from sknets.base.training_set import TrainingSet
 from sknets.boltzmann.base import MachineDescent, TwoWays
-from sknets.boltzmann.deep_belief import DeepBeliefNet, UpDownStep
+from sknets.boltzmann.deep_belief import DeepBeliefNet, DirectedLayers, UpDownStep
 from sknets.boltzmann.draws import Draws, draws_for
 from sknets.boltzmann.rbm import BernoulliRBM, GaussianRBM, RestrictedMachine
 
@@ -75,52 +75,18 @@ class BeliefParameters(BaseEstimator):
             return list(self.rbm)
         if self.rbm is not None:
             return [self.rbm] * len(self._sizes())
-        binary: Any = BernoulliRBM
-        real: Any = GaussianRBM
-        # Units that differ from the start, which few samples would not make them.
-        upper = binary(init_std=0.1)
-        first = real(init_std=0.1) if self._is_real else upper
-        return [first] + [upper] * (len(self._sizes()) - 1)
+        return default_machines(len(self._sizes()), self._is_real)
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         X, y = super()._validate(X, y, reset)
         if reset:
-            values = X.data if sp.issparse(X) else X[:]
-            self._is_real = bool(values.size and (values.min() < 0 or values.max() > 1))
+            self._is_real = is_real(X)
         return X, y
 
 
 @estimator
-class DBN(BeliefParameters, TwoWays, MachineDescent):
-    r"""Deep belief network: features, and samples, of a stack of Boltzmann machines.
-
-    Each layer is the hidden one of a restricted machine that learns the distribution of what the
-    layer below makes. Together they are a generative model, the machine on top and directed layers
-    below it,
-
-    .. math:: p(v, h_1, \dots, h_L) = p(h_{L-1}, h_L) \, p(h_{L-2} | h_{L-1}) \cdots p(v | h_1),
-
-    of which `fine_tuning` can train all weights at once. See the :ref:`user guide <boltzmann>`.
-
-    See Also
-    --------
-    BernoulliRBM : A single layer.
-    MLPClassifier : Starts from such layers with ``pretrain=BernoulliRBM()``.
-
-    References
-    ----------
-    .. [1] Hinton, Osindero and Teh (2006). "A fast learning algorithm for deep belief nets." Neural
-       Computation 18, 1527-1554. https://doi.org/10.1162/neco.2006.18.7.1527
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_digits
-    >>> from sknets import DBN, BernoulliRBM
-    >>> X = load_digits().data / 16
-    >>> dbn = DBN((32, 16), rbm=BernoulliRBM(batch_size=50, n_iter=5), random_state=0).fit(X)
-    >>> dbn.transform(X).shape, dbn.sample(3, n_steps=50, random_state=0).shape
-    ((1797, 16), (3, 64))
-    """
+class BeliefModel(TwoWays, MachineDescent):
+    """Abstract: a generative model of a machine on top of directed layers."""
 
     fine_tuning: Any = param(
         None,
@@ -149,21 +115,8 @@ class DBN(BeliefParameters, TwoWays, MachineDescent):
 
     # -- fit
 
-    def _encode(self, y: Any, fresh: bool, classes: Any) -> None:
-        self.n_outputs_ = int(self._sizes()[-1])
-
-    def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> DeepBeliefNet:
-        return DeepBeliefNet(self._machines()[0]._visible_units(input_shape[0]), self._sizes())
-
     def _initialise(self, module: Any, seed: int) -> None:
         module.initialise(generator(seed, Stream.WEIGHTS))
-
-    def _pretrain(self, trainer: Trainer, batches: Data) -> None:
-        """Greedy layer-wise training (Hinton, Osindero and Teh, 2006, section 4)."""
-        fitted = stacked(self._machines(), self._sizes(), all_inputs(batches), self._seed)
-        trainer.interrupted = len(fitted) < len(self._sizes())
-        self._n_epochs_of_layers = sum(machine.n_iter_ for machine in fitted)
-        take_layers(trainer.module_, fitted)
 
     def _step(self, module: Any, flat: FlatParameters) -> UpDownStep:
         draws = draws_for(flat.values.device, self._seed)
@@ -186,21 +139,6 @@ class DBN(BeliefParameters, TwoWays, MachineDescent):
         return {"valid_loss": error, "valid_score": -error}
 
     # -- the network's view of the data
-
-    def transform(self, X: Any) -> np.ndarray:
-        """The probabilities of the last hidden layer, all others replaced by theirs on the way.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The data.
-
-        Returns
-        -------
-        h : ndarray of shape (n_samples, hidden_layer_sizes[-1])
-            The probabilities.
-        """
-        return super().transform(X)
 
     def log_likelihood_bound(
         self,
@@ -253,7 +191,7 @@ class DBN(BeliefParameters, TwoWays, MachineDescent):
         made: Any = BernoulliRBM
         top: BernoulliRBM = made(self.n_outputs_)
         top.n_features_in_, top.n_outputs_ = machine.visible.n, self.n_outputs_
-        top._shape = {"n_components": self.n_outputs_, "groups": None}
+        top._shape = {"n_components": self.n_outputs_, "groups": None, "copies": (1, 1)}
         top._input_dtype, top.module_, top.history_ = self._input_dtype, machine, []
         return top
 
@@ -267,17 +205,99 @@ class DBN(BeliefParameters, TwoWays, MachineDescent):
         return layers_of(self.module_, self._input_shape())
 
 
+@estimator
+class DBN(BeliefParameters, BeliefModel):
+    r"""Deep belief network: features, and samples, of a stack of Boltzmann machines.
+
+    Each layer is the hidden one of a restricted machine that learns the distribution of what the
+    layer below makes. Together they are a generative model, the machine on top and directed layers
+    below it,
+
+    .. math:: p(v, h_1, \dots, h_L) = p(h_{L-1}, h_L) \, p(h_{L-2} | h_{L-1}) \cdots p(v | h_1),
+
+    of which `fine_tuning` can train all weights at once. See the :ref:`user guide <boltzmann>`.
+
+    See Also
+    --------
+    BernoulliRBM : A single layer.
+    MLPClassifier : Starts from such layers with ``pretrain=BernoulliRBM()``.
+
+    References
+    ----------
+    .. [1] Hinton, Osindero and Teh (2006). "A fast learning algorithm for deep belief nets." Neural
+       Computation 18, 1527-1554. https://doi.org/10.1162/neco.2006.18.7.1527
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sknets import DBN, BernoulliRBM
+    >>> X = load_digits().data / 16
+    >>> dbn = DBN((32, 16), rbm=BernoulliRBM(batch_size=50, n_iter=5), random_state=0).fit(X)
+    >>> dbn.transform(X).shape, dbn.sample(3, n_steps=50, random_state=0).shape
+    ((1797, 16), (3, 64))
+    """
+
+    # -- fit
+
+    def _encode(self, y: Any, fresh: bool, classes: Any) -> None:
+        self.n_outputs_ = int(self._sizes()[-1])
+
+    def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> DeepBeliefNet:
+        *below, last = self._sizes()
+        visible = self._machines()[0]._visible_units(input_shape[0])
+        return DeepBeliefNet([DirectedLayers(visible, below)], last)
+
+    def _pretrain(self, trainer: Trainer, batches: Data) -> None:
+        """Greedy layer-wise training (Hinton, Osindero and Teh, 2006, section 4)."""
+        fitted = stacked(self._machines(), self._sizes(), all_inputs(batches), self._seed)
+        trainer.interrupted = len(fitted) < len(self._sizes())
+        self._n_epochs_of_layers = sum(machine.n_iter_ for machine in fitted)
+        network: DeepBeliefNet = trainer.module_
+        take_layers(network.path(0), fitted[:-1] if not trainer.interrupted else fitted)
+        if not trainer.interrupted:
+            network.top.load_state_dict(fitted[-1].module_.state_dict())
+
+    # -- the network's view of the data
+
+    def transform(self, X: Any) -> np.ndarray:
+        """The probabilities of the last hidden layer, all others replaced by theirs on the way.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data.
+
+        Returns
+        -------
+        h : ndarray of shape (n_samples, hidden_layer_sizes[-1])
+            The probabilities.
+        """
+        return super().transform(X)
+
+
 @torch.no_grad()
-def take_layers(network: DeepBeliefNet, machines: Sequence[Any]) -> None:
+def take_layers(path: DirectedLayers, machines: Sequence[Any]) -> None:
     """Start layers from machines that were fitted one after another, as many as there are."""
-    if len(machines) > len(network.up):
-        network.top.load_state_dict(machines[-1].module_.state_dict())
-    for machine, up, down in zip(machines, network.up, network.down, strict=False):
+    for machine, up, down in zip(machines, path.up, path.down, strict=False):
         for layer, values in ((up, Affine.of(machine)), (down, Affine.down_of(machine))):
             assert isinstance(layer, nn.Linear)
             values.copy_to(layer)
-    if machines and len(network.up):
-        network.units(0).load_state_dict(machines[0].module_.visible.state_dict())
+    if machines:
+        path.units(0).load_state_dict(machines[0].module_.visible.state_dict())
+
+
+def default_machines(n: int, of_real_values: bool = False) -> list[Any]:
+    """Machines for some layers; units differ from the start, as few samples would not make them."""
+    binary: Any = BernoulliRBM
+    real: Any = GaussianRBM
+    upper = binary(init_std=0.1)
+    return [real(init_std=0.1) if of_real_values else upper] + [upper] * (n - 1)
+
+
+def is_real(X: Any) -> bool:
+    """Whether values are none of binary units, nor probabilities of their being 1."""
+    values = X.data if sp.issparse(X) else X[:]
+    return bool(values.size and (values.min() < 0 or values.max() > 1))
 
 
 def is_binary(machine: Any) -> bool:

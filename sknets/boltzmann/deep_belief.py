@@ -26,8 +26,8 @@ from sknets.boltzmann.units import Bernoulli, Categorical, Units
 INIT_STD = 0.01  # of weights, as of a machine's
 
 
-class DeepBeliefNet(nn.Module):
-    """Layers of binary units: two on top that are a machine, those below made from above.
+class DirectedLayers(nn.Module):
+    """Layers of binary units over visible ones, each made from the one above.
 
     Recognition weights (`up`) infer the layers from below; generative weights (`down`) make them
     from above. Both start as those of machines that were trained layer by layer.
@@ -37,20 +37,82 @@ class DeepBeliefNet(nn.Module):
     visible : Units
     sizes : sequence of int
         Units of the hidden layers, from below.
-    top_visible : Units, optional
-        What the machine on top sees, if it is more than the layer below it.
     """
 
-    def __init__(
-        self, visible: Units, sizes: Sequence[int], top_visible: Units | None = None
-    ) -> None:
+    def __init__(self, visible: Units, sizes: Sequence[int]) -> None:
         super().__init__()
-        *below, last = [visible, *map(Bernoulli, sizes)]
-        self.below = nn.ModuleList(below)
-        widths = [units.n for units in below]
-        self.up = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
-        self.down = nn.ModuleList(nn.Linear(b, a) for a, b in pairwise(widths))
-        self.top = RBM(top_visible or below[-1], last)
+        layers = [visible, *map(Bernoulli, sizes)]
+        self.layers = nn.ModuleList(layers)
+        pairs = list(pairwise(units.n for units in layers))
+        self.up = nn.ModuleList(nn.Linear(a, b) for a, b in pairs)
+        self.down = nn.ModuleList(nn.Linear(b, a) for a, b in pairs)
+
+    def units(self, i: int) -> Units:
+        """Those of a layer, the visible the first."""
+        found: Any = self.layers[i]
+        return found
+
+    def up_means(self, v: Tensor) -> Tensor:
+        """The means of the last layer, all others replaced by theirs on the way."""
+        x = dense_tensor(v)
+        for layer in self.up:
+            x = layer(x).sigmoid()
+        return x
+
+    def down_means(self, x: Tensor) -> Tensor:
+        """The means of visible units given values of the last layer."""
+        for i in reversed(range(len(self.down))):
+            x = self.units(i).mean(self.down[i](x))
+        return x
+
+    def drawn_up(self, v: Tensor, draws: Draws) -> list[Tensor]:
+        """Values of all layers, each drawn given the one below."""
+        values = [dense_tensor(v)]
+        for layer in self.up:
+            values.append(draws.bernoulli(layer(values[-1]).sigmoid()))
+        return values
+
+    def drawn_down(self, x: Tensor, draws: Draws) -> list[Tensor]:
+        """The same from above, of visible units their means."""
+        values = [x]
+        for i in reversed(range(len(self.down))):
+            units, inputs = self.units(i), self.down[i](values[-1])
+            values.append(units.sample(inputs, draws) if i else units.mean(inputs))
+        return values[::-1]
+
+    def log_weight(self, values: Sequence[Tensor]) -> Tensor:
+        """log p(all but the last | last) - log q(all but the first | first), of shape (n,)."""
+        total: Any = 0.0
+        for i, (up, down) in enumerate(zip(self.up, self.down, strict=True)):
+            lower, upper = self.units(i), self.units(i + 1)
+            total = total + lower.log_p(values[i], down(values[i + 1]))
+            total = total - upper.log_p(values[i + 1], up(values[i]))
+        return total
+
+
+class DeepBeliefNet(nn.Module):
+    """A restricted Boltzmann machine on top of directed layers, or of several paths of them.
+
+    Parameters
+    ----------
+    paths : sequence of DirectedLayers
+        Each with visible units of its own; the machine's see the last layers of all of them.
+    n_hidden : int
+        Hidden units of the machine.
+    n_labels : int
+        Labels that the machine sees before those layers: a softmax group.
+    """
+
+    def __init__(self, paths: Sequence[DirectedLayers], n_hidden: int, n_labels: int = 0) -> None:
+        super().__init__()
+        self.paths = nn.ModuleList(paths)
+        seen = paths[0].units(-1)
+        width = n_labels + sum(path.units(-1).n for path in paths)
+        if n_labels:
+            seen = Categorical(width, [range(n_labels)])
+        elif len(paths) > 1:
+            seen = Bernoulli(width)
+        self.top = RBM(seen, Bernoulli(n_hidden))
 
     @torch.no_grad()
     def initialise(self, draws: torch.Generator) -> None:
@@ -63,20 +125,32 @@ class DeepBeliefNet(nn.Module):
         self.top.visible_mean.fill_(0.5)
         self.top.hidden_mean.fill_(0.5)
 
+    def path(self, i: int) -> DirectedLayers:
+        """One of the paths."""
+        found: Any = self.paths[i]
+        return found
+
+    @property
+    def each_path(self) -> list[DirectedLayers]:
+        """All of them."""
+        return [self.path(i) for i in range(len(self.paths))]
+
+    def parts(self, v: Tensor) -> Sequence[Tensor]:
+        """The visible values of each path."""
+        return dense_tensor(v).split([path.units(0).n for path in self.each_path], 1)
+
+    def below_top(self, seen: Tensor) -> Sequence[Tensor]:
+        """The last layer of each path, of what the machine on top sees."""
+        return seen.split([path.units(-1).n for path in self.each_path], 1)
+
+    def seen_by_top(self, below: Tensor, y: Tensor | None, draws: Draws) -> Tensor:
+        """What the machine on top sees of the last layers of all paths, and of a target."""
+        return below
+
     def up_to_top(self, v: Tensor) -> Tensor:
-        """The means of the lower layer of the machine on top, (n, sizes[-2])."""
-        x = dense_tensor(v)
-        for layer in self.up:
-            x = layer(x).sigmoid()
-        return x
-
-    def seen_by_top(self, x: Tensor, y: Tensor | None, draws: Draws) -> Tensor:
-        """What the machine on top sees of the layer below it, and of a target."""
-        return x
-
-    def below_top(self, x: Tensor) -> Tensor:
-        """The layer below the machine on top, of what that sees."""
-        return x
+        """The means of the last layers of all paths, side by side."""
+        pairs = zip(self.each_path, self.parts(v), strict=True)
+        return torch.cat([path.up_means(part) for path, part in pairs], 1)
 
     def forward(self, v: Tensor) -> Tensor:
         """The means of the last hidden layer."""
@@ -84,43 +158,32 @@ class DeepBeliefNet(nn.Module):
 
     def backward_mean(self, h: Tensor) -> Tensor:
         """The means of visible units given those of the last hidden layer."""
-        return self.down_from(self.top.backward_mean(h))
+        return self.down_means(self.top.backward_mean(h))
 
-    def down_from(self, x: Tensor) -> Tensor:
-        """The means of visible units given values of the lower layer of the machine on top."""
-        for i in reversed(range(len(self.down))):
-            x = self.units(i).mean(self.down[i](x))
-        return x
+    def down_means(self, seen: Tensor) -> Tensor:
+        """The means of visible units given what the machine on top sees."""
+        pairs = zip(self.each_path, self.below_top(seen), strict=True)
+        return torch.cat([path.down_means(x) for path, x in pairs], 1)
 
-    def drawn_up(self, v: Tensor, draws: Draws) -> list[Tensor]:
-        """Values of all layers but the last, each drawn given the one below."""
-        values = [dense_tensor(v)]
-        for layer in self.up:
-            values.append(draws.bernoulli(layer(values[-1]).sigmoid()))
-        return values
-
-    def drawn_down(self, x: Tensor, draws: Draws) -> list[Tensor]:
-        """The same from above, of visible units their means, given the lower layer on top."""
-        values = [x]
-        for i in reversed(range(len(self.down))):
-            units, inputs = self.units(i), self.down[i](values[-1])
-            values.append(units.sample(inputs, draws) if i else units.mean(inputs))
-        return values[::-1]
-
-    def log_weight(self, v: Tensor, draws: Draws) -> Tensor:
-        """log p(v, h) - log q(h | v) for layers drawn from below, up to log Z of the top: (n,)."""
-        values = [dense_tensor(v)]
-        total = v.new_zeros(v.shape[0])
-        for i, layer in enumerate(self.up):
-            inputs, lower = layer(values[-1]), self.units(i)
-            values.append(draws.bernoulli(inputs.sigmoid()))
-            total += lower.log_p(values[i], self.down[i](values[-1]))
-            total -= self.units(i + 1).log_p(values[-1], inputs)
-        return total - self.top.free_energy(values[-1])
+    def drawn_below(self, seen: Tensor, draws: Draws) -> Tensor:
+        """Visible values drawn from above, given what the machine on top sees."""
+        made = []
+        for path, x in zip(self.each_path, self.below_top(seen), strict=True):
+            v, *_ = path.drawn_down(x, draws)
+            made.append(path.units(0).drawn(v, draws) if len(path.down) else v)
+        return torch.cat(made, 1)
 
     def log_bound(self, v: Tensor, n_draws: int, draws: Draws) -> Tensor:
-        """The mean of `log_weight` over draws: a bound of log p(v), up to log Z of the top."""
-        return torch.stack([self.log_weight(v, draws) for _ in range(n_draws)]).mean(0)
+        """The mean of log p(v, h) - log q(h | v), up to log Z of the top, over draws of h: (n,)."""
+        total: Any = 0.0
+        for _ in range(n_draws):
+            last = []
+            for path, part in zip(self.each_path, self.parts(v), strict=True):
+                values = path.drawn_up(part, draws)
+                total = total + path.log_weight(values)
+                last.append(values[-1])
+            total = total - self.top.free_energy(torch.cat(last, 1))
+        return total / n_draws
 
     def reconstruction_error(self, v: Tensor) -> Tensor:
         """The mean squared difference of rows from what is left of them up and down, (n,)."""
@@ -130,22 +193,21 @@ class DeepBeliefNet(nn.Module):
         """Visible values after some Gibbs steps on top, from units with the data's means."""
         return self.drawn_below(self.top.sampled(n, n_steps, draws), draws)
 
-    def drawn_below(self, seen: Tensor, draws: Draws) -> Tensor:
-        """Visible values drawn from above, given what the machine on top sees."""
-        v, *_ = self.drawn_down(self.below_top(seen), draws)
-        return self.units(0).drawn(v, draws) if len(self.down) else v
-
-    def units(self, i: int) -> Units:
-        """Those of a layer but the last, the visible the first."""
-        found: Any = self.below[i]
-        return found
-
-    def settled(self, x: Tensor, n_steps: int, draws: Draws) -> Tensor:
-        """The lower layer of the machine on top, after some steps of Gibbs sampling."""
+    def settled(self, seen: Tensor, n_steps: int, draws: Draws) -> Tensor:
+        """What the machine on top sees, after some steps of Gibbs sampling."""
         top = self.top
         for _ in range(n_steps):
-            x = top.visible.sample(top.visible_inputs(top.hidden.drawn(top(x), draws)), draws)
-        return x
+            h = top.hidden.drawn(top(seen), draws)
+            seen = top.visible.sample(top.visible_inputs(h), draws)
+        return seen
+
+    def clamped(self, seen: Tensor, columns: slice, n_steps: int, draws: Draws) -> Tensor:
+        """The same, where some of what it sees stays as it is."""
+        given = seen[:, columns].clone()
+        for _ in range(n_steps):
+            seen = self.settled(seen, 1, draws)
+            seen[:, columns] = given
+        return seen
 
 
 class AssociativeNet(DeepBeliefNet):
@@ -164,10 +226,9 @@ class AssociativeNet(DeepBeliefNet):
     """
 
     def __init__(self, visible: Units, sizes: Sequence[int], n_outputs: int) -> None:
+        *below, last = sizes
+        super().__init__([DirectedLayers(visible, below)], last, max(n_outputs, 2))
         self.n_outputs, self.n_labels = n_outputs, max(n_outputs, 2)
-        *_, below_top, _ = [visible, *map(Bernoulli, sizes)]
-        width = self.n_labels + below_top.n
-        super().__init__(visible, sizes, Categorical(width, [range(self.n_labels)]))
 
     @property
     def labels(self) -> Tensor:
@@ -201,22 +262,19 @@ class AssociativeNet(DeepBeliefNet):
         seen[:, self.labels] = log_odds(self.top, seen, self.labels).softmax(1)
         return self.top(seen)
 
-    def seen_by_top(self, x: Tensor, y: Tensor | None, draws: Draws) -> Tensor:
+    def seen_by_top(self, below: Tensor, y: Tensor | None, draws: Draws) -> Tensor:
         """Targets below 0 are of rows without a label, which is drawn given the rest."""
         assert y is not None
-        return completed(self.top, self.with_label(x, y), draws)
+        return completed(self.top, self.with_label(below, y), draws)
 
-    def below_top(self, x: Tensor) -> Tensor:
-        return x[:, self.n_labels :]
+    def below_top(self, seen: Tensor) -> Sequence[Tensor]:
+        return super().below_top(seen[:, self.n_labels :])
 
     def sampled_with(self, y: Tensor, n_steps: int, draws: Draws) -> Tensor:
         """Visible values after some Gibbs steps on top, where labels stay as they are."""
-        top, n = self.top, self.n_labels
-        seen = top.path().start(len(y), draws)
-        seen[:, :n] = F.one_hot(y, n)
-        for _ in range(n_steps):
-            seen[:, n:] = self.settled(seen, 1, draws)[:, n:]
-        return self.drawn_below(seen, draws)
+        seen = self.top.path().start(len(y), draws)
+        seen[:, : self.n_labels] = F.one_hot(y, self.n_labels)
+        return self.drawn_below(self.clamped(seen, slice(self.n_labels), n_steps, draws), draws)
 
 
 class UpDownStep:
@@ -241,19 +299,24 @@ class UpDownStep:
 
     def __call__(self, batch: Batch) -> StepResult:
         """The loss is the description length of the layers each way, and the energy gap on top."""
-        network = self.network
+        network, draws = self.network, self.draws
+        paths = network.each_path
         with torch.no_grad():
-            wake = network.drawn_up(batch.x, self.draws)
-            given = network.seen_by_top(wake[-1], batch.y, self.draws)
-            free = network.settled(given, self.n_steps, self.draws)
-            sleep = network.drawn_down(network.below_top(free), self.draws)
+            parts = zip(paths, network.parts(batch.x), strict=True)
+            wake = [path.drawn_up(part, draws) for path, part in parts]
+            below = torch.cat([values[-1] for values in wake], 1)
+            given = network.seen_by_top(below, batch.y, draws)
+            free = network.settled(given, self.n_steps, draws)
+            tops = zip(paths, network.below_top(free), strict=True)
+            sleep = [path.drawn_down(x, draws) for path, x in tops]
         self.flat.grad.zero_()
         with torch.enable_grad():
             loss = network.top.free_energy(given).mean() - network.top.free_energy(free).mean()
-            for i in range(len(network.down)):
-                lower, upper = network.units(i), network.units(i + 1)
-                loss = loss - lower.log_p(wake[i], network.down[i](wake[i + 1])).mean()
-                loss = loss - upper.log_p(sleep[i + 1], network.up[i](sleep[i])).mean()
+            for path, awake, asleep in zip(paths, wake, sleep, strict=True):
+                for i, (up, down) in enumerate(zip(path.up, path.down, strict=True)):
+                    lower, upper = path.units(i), path.units(i + 1)
+                    loss = loss - lower.log_p(awake[i], down(awake[i + 1])).mean()
+                    loss = loss - upper.log_p(asleep[i + 1], up(asleep[i])).mean()
             loss.backward()
         return StepResult(loss.detach(), None)
 

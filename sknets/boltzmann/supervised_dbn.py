@@ -224,7 +224,7 @@ class DBNClassifier(SupervisedBelief, NetworkClassifier):
         *machines, top = self._machines()
         below = stacked(machines, sizes, all_inputs(batches), self._seed) if sizes else []
         trainer.interrupted = len(below) < len(sizes)
-        take_layers(network, below)
+        take_layers(network.path(0), below)
         if trainer.interrupted:
             return
         with torch.inference_mode():

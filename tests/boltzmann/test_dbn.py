@@ -28,8 +28,9 @@ def exact_log_p(dbn, v):
         above = states(network.top.visible.n)
         log_p = -network.top.free_energy(above)
         log_p = log_p - log_p.logsumexp(0)
-        for i in reversed(range(len(network.down))):
-            units, inputs = network.units(i), network.down[i](above)
+        path = network.path(0)
+        for i in reversed(range(len(path.down))):
+            units, inputs = path.units(i), path.down[i](above)
             rows = states(units.n) if i else torch.as_tensor(v, dtype=torch.float64)
             given = [units.log_p(row.expand(len(above), -1), inputs) for row in rows]
             log_p, above = (torch.stack(given) + log_p).logsumexp(1), rows
@@ -85,9 +86,8 @@ def test_up_down_training_makes_the_data_likelier():
     tuned = DBN(**settings, learning_rate="cosine").fit(X)
     assert exact_log_p(tuned, X).mean() > exact_log_p(greedy, X).mean() + 0.2
     assert tuned.n_iter_ == 150
-    assert not np.allclose(
-        tuned.module_.up[0].weight.detach(), tuned.module_.down[0].weight.detach().T, atol=0.01
-    )
+    path = tuned.module_.path(0)
+    assert not np.allclose(path.up[0].weight.detach(), path.down[0].weight.detach().T, atol=0.01)
     again = DBN(**settings, learning_rate="cosine").fit(X)
     assert_array_equal(again.transform(X), tuned.transform(X))
 

@@ -160,7 +160,9 @@ def test_associative_network_goes_on_and_is_kept(n_classes):
 def test_first_machine_fits_the_data():
     X = DIGITS * 4 - 2
     reg = DBNRegressor((12,), max_iter=0, random_state=0).fit(X, CLASSES)
-    rbm = GaussianRBM(12, random_state=derived_seed(0, Stream.PRETRAIN, 1)).fit(X.astype("f4"))
+    rbm = GaussianRBM(12, init_std=0.1, random_state=derived_seed(0, Stream.PRETRAIN, 1)).fit(
+        X.astype("f4")
+    )
     assert_allclose(reg.coefs_[0], rbm.affine_[0].T, rtol=1e-4, atol=1e-6)
 
 

@@ -291,7 +291,7 @@ def default_machines(n: int, of_real_values: bool = False) -> list[Any]:
     binary: Any = BernoulliRBM
     real: Any = GaussianRBM
     upper = binary(init_std=0.1)
-    return [real(init_std=0.1) if of_real_values else upper] + [upper] * (n - 1)
+    return ([real(init_std=0.1) if of_real_values else upper] + [upper] * (n - 1))[:n]
 
 
 def is_real(X: Any) -> bool:

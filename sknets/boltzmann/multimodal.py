@@ -33,6 +33,7 @@ from sknets.boltzmann.dbn import (
 from sknets.boltzmann.deep_belief import DeepBeliefNet, DirectedLayers
 from sknets.boltzmann.draws import Draws
 from sknets.boltzmann.rbm import BernoulliRBM, RestrictedMachine
+from sknets.boltzmann.units import Bernoulli
 
 
 class MultimodalNet(DeepBeliefNet):
@@ -94,8 +95,8 @@ class MultimodalDBN(BeliefModel):
     >>> X, y = load_digits(return_X_y=True)
     >>> both = np.hstack([X / 16, np.eye(10)[y]])
     >>> rbm = BernoulliRBM(learning="cd", learning_rate=0.2, batch_size=20, n_iter=10)
-    >>> dbn = MultimodalDBN(((100,), (30,)), modalities=(64, 10), n_components=100, rbm=rbm,
-    ...                     random_state=0).fit(both)
+    >>> dbn = MultimodalDBN(((100,), ()), modalities=(64, 10), n_components=100, rbm=rbm,
+    ...                     joint_rbm=rbm, random_state=0).fit(both)
     >>> labels = dbn.predict_modality(X[:200] / 16, n_steps=20, random_state=0)
     >>> (labels.argmax(1) == y[:200]).mean() > 0.5
     True
@@ -104,7 +105,8 @@ class MultimodalDBN(BeliefModel):
     hidden_layer_sizes: Any = param(
         ((256,), (256,)),
         ["array-like", list, tuple],
-        "Units of the hidden layers of each modality, from below.",
+        "Units of the hidden layers of each modality, from below. () is a modality that the "
+        "machine on top sees as it is, such as labels, of values between 0 and 1.",
         kw_only=False,
     )
     n_components: int = param(
@@ -137,14 +139,11 @@ class MultimodalDBN(BeliefModel):
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
         sizes = self._sizes()
-        right = [
-            each and all(isinstance(size, Integral) and int(size) > 0 for size in each)
-            for each in sizes
-        ]
+        right = [all(isinstance(n, Integral) and int(n) > 0 for n in each) for each in sizes]
         if len(sizes) < 2 or not all(right):
             raise InvalidParameterError(
-                f"The 'hidden_layer_sizes' parameter of {type(self).__name__} must hold, for each "
-                "of two modalities or more, one whole number > 0 at least. Got "
+                f"The 'hidden_layer_sizes' parameter of {type(self).__name__} must hold whole "
+                "numbers > 0 for each of two modalities or more. Got "
                 f"{self.hidden_layer_sizes!r} instead."
             )
         if self.modalities is not None:
@@ -201,6 +200,12 @@ class MultimodalDBN(BeliefModel):
                 )
             self._widths = widths
             self._are_real = [is_real(X[:, columns]) for columns in self._columns()]
+            for each, of_reals in zip(self._sizes(), self._are_real, strict=True):
+                if of_reals and not each:
+                    raise ValueError(
+                        f"A modality of {type(self).__name__} without hidden layers must have "
+                        "values between 0 and 1."
+                    )
         return X, y
 
     def _columns(self) -> list[slice]:
@@ -211,12 +216,11 @@ class MultimodalDBN(BeliefModel):
         self.n_outputs_ = int(self.n_components)
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> MultimodalNet:
-        paths = [
-            DirectedLayers(machines[0]._visible_units(width), sizes)
-            for machines, width, sizes in zip(
-                self._machines(), self._widths, self._sizes(), strict=True
-            )
-        ]
+        paths = []
+        described = zip(self._machines(), self._widths, self._sizes(), strict=True)
+        for machines, width, sizes in described:
+            visible = machines[0]._visible_units(width) if machines else Bernoulli(width)
+            paths.append(DirectedLayers(visible, sizes))
         return MultimodalNet(paths, n_outputs)
 
     def _pretrain(self, trainer: Trainer, batches: Data) -> None:
@@ -330,4 +334,5 @@ class MultimodalDBN(BeliefModel):
 
 def are_stacked(machines: Sequence[Any]) -> bool:
     """Whether they are machines of sknets, binary ones above the first."""
-    return isinstance(machines[0], RestrictedMachine) and all(map(is_binary, machines[1:]))
+    first = all(isinstance(machine, RestrictedMachine) for machine in machines[:1])
+    return first and all(map(is_binary, machines[1:]))

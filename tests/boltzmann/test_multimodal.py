@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 
 from sknets import BernoulliRBM, GaussianRBM, MultimodalDBN, load, save
@@ -46,9 +47,18 @@ def test_modality_is_predicted_by_the_conditional_of_the_machine():
     assert_allclose(drawn.mean(0), expected, atol=0.04)
 
 
-def test_each_modality_says_what_the_other_is():
-    dbn = MultimodalDBN(((150,), (50,)), n_components=150, modalities=(64, 10), random_state=0)
-    dbn.set_params(rbm=RBM, joint_rbm=RBM).fit(BOTH[::2])
+LABELS = clone(RBM).set_params(n_iter=200, learning_rate=0.5, init_std=0.1)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "rbm"),
+    [(((150,), ()), RBM), (((150,), (50,)), [RBM, LABELS])],
+    ids=["labels as they are", "labels with features"],
+)
+def test_each_modality_says_what_the_other_is(sizes, rbm):
+    dbn = MultimodalDBN(sizes, n_components=150, modalities=(64, 10), rbm=rbm, joint_rbm=RBM)
+    dbn.set_params(fine_tuning="up_down", max_iter=40, batch_size=50, learning_rate_init=0.01)
+    dbn.set_params(random_state=0).fit(BOTH[::2])
     images, classes = DIGITS[1::2] / 16, CLASSES[1::2]
     labels = dbn.predict_modality(images, n_steps=30, random_state=0)
     assert labels.shape == (898, 10)
@@ -93,7 +103,7 @@ def test_modalities_may_be_real():
     ("settings", "message"),
     [
         ({"hidden_layer_sizes": ((8,),)}, "'hidden_layer_sizes' parameter of MultimodalDBN must"),
-        ({"hidden_layer_sizes": ((8,), ())}, "'hidden_layer_sizes' parameter of MultimodalDBN"),
+        ({"hidden_layer_sizes": ((8,), (0,))}, "'hidden_layer_sizes' parameter of MultimodalDBN"),
         ({"modalities": (64, 10, 1)}, "'modalities' parameter of MultimodalDBN must hold"),
         ({"modalities": (64, 9)}, "modalities of .64, 9. columns, but X has n_features=74"),
         ({"rbm": [RBM]}, "'rbm' parameter of MultimodalDBN must be"),
@@ -104,6 +114,11 @@ def test_modalities_may_be_real():
 def test_what_cannot_be_is_an_error(settings, message):
     with pytest.raises(ValueError, match=message):
         MultimodalDBN(**SMALL | settings).fit(BOTH)
+
+
+def test_modality_without_layers_is_binary():
+    with pytest.raises(ValueError, match="without hidden layers must have values between 0 and 1"):
+        MultimodalDBN(**SMALL | {"hidden_layer_sizes": ((8,), ())}).fit(BOTH * 2)
 
 
 def test_modality_of_another_width_is_an_error():

@@ -11,6 +11,7 @@ Hinton (2002), https://doi.org/10.1162/089976602760128018; Tieleman (2008); Tiel
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
@@ -156,8 +157,10 @@ class Centring:
         self.visible, self.hidden, self.rate = machine.visible_mean, machine.hidden_mean, rate
         self.machine = machine
 
-    def apply(self, weight: Tensor, visible_bias: Tensor, hidden_bias: Tensor) -> None:
-        """Change the three gradients in place."""
+    def apply(
+        self, weight: Tensor, visible_bias: Tensor, hidden_bias: Tensor, limit: float
+    ) -> None:
+        """Change the three gradients in place, and that of variances, up to a limit."""
         units, seen = self.machine.visible, self.machine.visible.seen(self.visible)
         hidden = self.machine.hidden.seen(self.hidden)
         standardised = isinstance(units, Gaussian)  # of which the gradient is times s^2
@@ -166,7 +169,7 @@ class Centring:
         visible_bias.sub_(hidden @ weight)
         if isinstance(units, Gaussian) and units.log_variance.grad is not None:
             sent = self.machine.weight * seen
-            units.log_variance.grad.add_(hidden_bias @ sent)
+            units.log_variance.grad.add_(hidden_bias @ sent).clamp_(-limit, limit)
             hidden_bias.add_(sent @ units.log_variance.grad)
         hidden_bias.sub_(weight @ seen)
 
@@ -220,6 +223,9 @@ class LikelihoodStep:
         What changes the gradient.
     mixed : bool
         Whether products are in bfloat16; weights, sums and probabilities stay float32.
+    variance_limit : float
+        The largest gradient by the logarithm of a variance, which grows as the variance falls and
+        would make it fall the faster.
     """
 
     def __init__(
@@ -231,9 +237,11 @@ class LikelihoodStep:
         sparsity: Sparsity | None = None,
         *,
         mixed: bool = False,
+        variance_limit: float = math.inf,
     ) -> None:
         self.machine, self.flat, self.sampler = machine, flat, sampler
         self.centring, self.sparsity = centring, sparsity
+        self.variance_limit = variance_limit
         self.mixed = mixed and flat.values.dtype == torch.float32
         self.gradients = Gradients.of(machine)
 
@@ -261,7 +269,7 @@ class LikelihoodStep:
             weight.mul_(machine.visible.log_variance.exp())
             of_visible.mul_(machine.visible.log_variance.exp())
         if self.centring is not None:
-            self.centring.apply(weight, of_visible, of_hidden)
+            self.centring.apply(weight, of_visible, of_hidden, self.variance_limit)
             self.centring.follow(v, h)
         if self.sparsity is not None:
             self.sparsity.add_to(weight, of_hidden, machine.visible.seen(v), h)
@@ -295,3 +303,4 @@ class LikelihoodStep:
 
         gradient: Any = units.log_variance.grad
         torch.sub(mean(positive), mean(negative), out=gradient)
+        gradient.clamp_(-self.variance_limit, self.variance_limit)

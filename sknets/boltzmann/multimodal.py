@@ -98,7 +98,7 @@ class MultimodalDBN(BeliefModel):
     >>> dbn = MultimodalDBN(((100,), ()), modalities=(64, 10), n_components=100, rbm=rbm,
     ...                     joint_rbm=rbm, random_state=0).fit(both)
     >>> labels = dbn.predict_modality(X[:200] / 16, n_steps=20, random_state=0)
-    >>> (labels.argmax(1) == y[:200]).mean() > 0.5
+    >>> bool((labels.argmax(1) == y[:200]).mean() > 0.5)
     True
     """
 

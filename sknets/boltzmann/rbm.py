@@ -291,7 +291,15 @@ class RestrictedMachine(TwoWays, EnergyModel, PacedParameters):
                 module.hidden_bias, self.sparsity_target, self.sparsity_cost, self.sparsity_decay
             )
         centring = Centring(module, self.centring_rate) if self.centring else None
-        return LikelihoodStep(module, flat, sampler, centring, sparsity, mixed=self._mixed)
+        return LikelihoodStep(
+            module,
+            flat,
+            sampler,
+            centring,
+            sparsity,
+            mixed=self._mixed,
+            variance_limit=1.0,
+        )
 
     def _recipe(self, seed: int, difficulty: Any, incremental: bool) -> Recipe:
         return Recipe(
@@ -671,6 +679,15 @@ class GaussianRBM(RestrictedMachine):
         "boolean",
         "Whether the gradient is that of deviations from mean activities, without which biases "
         "are slow to follow weights and variances.",
+    )
+    learning: str = param(
+        "cd",
+        OneOf("cd", "pcd", "fpcd", "tempering"),
+        "Where samples of the machine come from: from chains that start at the data (contrastive "
+        "divergence), that go on from step to step (persistent), that do so with fast weights, or "
+        "that swap their states with hotter ones (parallel tempering). Chains that go on do not "
+        "get from one cloud of data to another, and learnt variances may collapse; tempering gets "
+        "there, and learns the best likelihoods.",
     )
     learn_variances: bool = param(
         True, "boolean", "Whether variances are learnt, rather than those of the data."

@@ -122,9 +122,9 @@ class DBNClassifier(SupervisedBelief, NetworkClassifier):
     >>> from sklearn.datasets import load_digits
     >>> from sknets import BernoulliRBM, DBNClassifier
     >>> X, y = load_digits(return_X_y=True)
-    >>> rbm = BernoulliRBM(batch_size=50, n_iter=5)
+    >>> rbm = BernoulliRBM(learning="cd", learning_rate=0.2, batch_size=20, n_iter=10)
     >>> clf = DBNClassifier((64, 64), rbm=rbm, max_iter=20, learning_rate="one_cycle",
-    ...                     learning_rate_init=0.01, random_state=0)
+    ...                     learning_rate_init=0.02, random_state=0)
     >>> clf.fit(X / 16, y).score(X / 16, y) > 0.95
     True
     """
@@ -362,7 +362,8 @@ class DBNRegressor(SupervisedBelief, NetworkRegressor):
     >>> from sknets import DBNRegressor
     >>> X, y = load_diabetes(return_X_y=True)
     >>> X, y = StandardScaler().fit_transform(X), (y - y.mean()) / y.std()
-    >>> reg = DBNRegressor((32, 16), max_iter=50, learning_rate_init=0.01, random_state=0)
+    >>> reg = DBNRegressor((32, 16), max_iter=50, learning_rate="one_cycle",
+    ...                    learning_rate_init=0.05, random_state=0)
     >>> reg.fit(X, y).score(X, y) > 0.5
     True
     """

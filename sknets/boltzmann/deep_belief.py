@@ -270,11 +270,23 @@ class AssociativeNet(DeepBeliefNet):
     def below_top(self, seen: Tensor) -> Sequence[Tensor]:
         return super().below_top(seen[:, self.n_labels :])
 
+    def sampled(self, n: int, n_steps: int, draws: Draws) -> Tensor:
+        """Means of visible units after some Gibbs steps on top."""
+        return self.expected_below(self.top.sampled(n, n_steps, draws), draws)
+
     def sampled_with(self, y: Tensor, n_steps: int, draws: Draws) -> Tensor:
-        """Visible values after some Gibbs steps on top, where labels stay as they are."""
+        """The same, where labels stay as they are."""
         seen = self.top.path().start(len(y), draws)
         seen[:, : self.n_labels] = F.one_hot(y, self.n_labels)
-        return self.drawn_below(self.clamped(seen, slice(self.n_labels), n_steps, draws), draws)
+        return self.expected_below(self.clamped(seen, slice(self.n_labels), n_steps, draws), draws)
+
+    def expected_below(self, seen: Tensor, draws: Draws) -> Tensor:
+        """Means of visible units, all layers above them drawn, given what the machine sees."""
+        path = self.path(0)
+        if len(path.down):
+            return path.drawn_down(self.below_top(seen)[0], draws)[0]
+        h = self.top.hidden.drawn(self.top(seen), draws)
+        return self.below_top(self.top.backward_mean(h))[0]
 
 
 class UpDownStep:

@@ -312,7 +312,7 @@ class DBNClassifier(SupervisedBelief, NetworkClassifier):
         Returns
         -------
         v : ndarray of shape (n_samples, n_features)
-            The probabilities of visible units after the last step; real ones are drawn.
+            What visible units are expected to be given the layer above them, which is drawn.
         """
         check_is_fitted(self)
         check_values("sample", SAMPLING, {"n_samples": n_samples, "n_steps": n_steps})

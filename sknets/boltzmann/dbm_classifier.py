@@ -13,7 +13,6 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils.metaestimators import available_if
 from torch import Tensor, nn
 
 from sknets._data import Data
@@ -22,12 +21,10 @@ from sknets._random import Stream, derived_seed, draw_seed
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import AutogradStep, Step
 from sknets._training.trainer import Trainer
-from sknets.base import NetworkClassifier
-from sknets.base.supervised import is_stochastic
-from sknets.base.training_set import Call
 from sknets.boltzmann.dbm import DBM
+from sknets.boltzmann.unweighted import UnweightedClassifier
 from sknets.layers import ACTIVATIONS
-from sknets.mlp import MLP, DenseNetwork
+from sknets.mlp import MLP
 
 
 class AugmentedLayers(nn.Sequential):
@@ -86,7 +83,7 @@ class AugmentedMLP(MLP):
 
 
 @estimator
-class DBMClassifier(DenseNetwork, NetworkClassifier):
+class DBMClassifier(UnweightedClassifier):
     r"""Classifier that starts from a deep Boltzmann machine, fine-tuned by back-propagation.
 
     A :class:`DBM` learns the inputs first. Its layers become those of a perceptron, of which each
@@ -145,30 +142,6 @@ class DBMClassifier(DenseNetwork, NetworkClassifier):
 
     # -- fit
 
-    def fit(self, X: Any, y: Any, difficulty: Any = None) -> Any:  # type: ignore[override]
-        """Fit the machine to `X`, and then the network to `X` and classes `y`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The inputs.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            The classes.
-        difficulty : array-like of shape (n_samples,), default=None
-            How hard each sample is, by which a `curriculum` orders them. Ignored without one.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data is not allowed, or if the loss stops being finite.
-        """
-        return self._fit(Call(X, y, difficulty=difficulty))
-
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
         if not isinstance(self.dbm, (DBM, type(None))):
@@ -217,28 +190,3 @@ class DBMClassifier(DenseNetwork, NetworkClassifier):
 
     def _run_once(self) -> None:
         self._outputs(np.zeros((1, *self._input_shape())))
-
-    @available_if(is_stochastic)
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> DBMClassifier:
-        """Train for one more epoch on the given data; at the first call the machine, too.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The inputs.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            The classes.
-        classes : array-like of shape (n_classes,) or list of them, default=None
-            All classes of all calls. Needed at the first call, where `y` may lack some.
-
-        Returns
-        -------
-        self : object
-            The trained estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data is not allowed, or if the loss stops being finite.
-        """
-        return super().partial_fit(X, y, classes=classes)

@@ -23,7 +23,7 @@ from sknets._training.callbacks import NoImprovement
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import Step
 from sknets._training.trainer import Trainer
-from sknets.base import REGRESSION_LOSSES, NetworkClassifier, NetworkRegressor
+from sknets.base import REGRESSION_LOSSES, NetworkRegressor
 from sknets.base.layerwise import all_inputs, fitted, stacked, was_interrupted
 from sknets.base.supervised import is_stochastic
 from sknets.base.training_set import Call, TrainingSet
@@ -31,14 +31,14 @@ from sknets.boltzmann.base import SAMPLING
 from sknets.boltzmann.dbn import BeliefParameters, take_layers
 from sknets.boltzmann.deep_belief import AssociativeNet, UpDownStep
 from sknets.boltzmann.draws import draws_for
+from sknets.boltzmann.unweighted import UnweightedClassifier, UnweightedNetwork
 from sknets.layers import ACTIVATIONS
-from sknets.mlp import DenseNetwork
 
 UNKNOWN = -1  # the target of a row without a class
 
 
 @estimator
-class SupervisedBelief(BeliefParameters, DenseNetwork):
+class SupervisedBelief(BeliefParameters, UnweightedNetwork):
     """Abstract: a network that starts from machines, one a layer, and learns targets then."""
 
     activation: str = param(
@@ -52,30 +52,6 @@ class SupervisedBelief(BeliefParameters, DenseNetwork):
         "Epochs of fine-tuning; 0 leaves the layers as the machines are.",
     )
 
-    def fit(self, X: Any, y: Any, difficulty: Any = None) -> Any:  # type: ignore[override]
-        """Fit the layers to `X`, one after another, and then the network to `X` and targets `y`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features) or torch Dataset
-            The inputs.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            The targets: classes, or real numbers.
-        difficulty : array-like of shape (n_samples,), default=None
-            How hard each sample is, by which a `curriculum` orders them. Ignored without one.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data is not allowed, or if the loss stops being finite.
-        """
-        return self._fit(Call(X, y, difficulty=difficulty))
-
     def _pretrain(self, trainer: Trainer, batches: Data) -> None:
         self._start_from(self._machines(), trainer, all_inputs(batches))
 
@@ -88,7 +64,7 @@ def is_associative(self: DBNClassifier) -> bool:
 
 
 @estimator
-class DBNClassifier(SupervisedBelief, NetworkClassifier):
+class DBNClassifier(SupervisedBelief, UnweightedClassifier):
     r"""Deep belief network classifier: layers that learn the inputs first, and classes then.
 
     Each layer is the hidden one of a restricted Boltzmann machine that learns the distribution of
@@ -252,31 +228,6 @@ class DBNClassifier(SupervisedBelief, NetworkClassifier):
         if self.head == "finetune" or trainer.diverged:
             return super()._problem(trainer, incremental)
         return None
-
-    @available_if(is_stochastic)
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> DBNClassifier:
-        """Train for one more epoch on the given data; at the first call the layers, too.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The inputs.
-        y : array-like of shape (n_samples,)
-            The classes.
-        classes : array-like of shape (n_classes,), default=None
-            All classes of all calls. Needed at the first call, where `y` may lack some.
-
-        Returns
-        -------
-        self : object
-            The trained estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data is not allowed, or if the loss stops being finite.
-        """
-        return super().partial_fit(X, y, classes=classes)
 
     # -- what an associative network can besides
 

@@ -142,7 +142,8 @@ RESTRICTED = Row(
     absent={},
 )
 MACHINE = RESTRICTED._replace(
-    methods=RESTRICTED.methods - {"inverse_transform", "reconstruct", "gibbs"}
+    methods=RESTRICTED.methods
+    - {"inverse_transform", "reconstruct", "gibbs", "log_likelihood_bound"}
 )
 BELIEF = RESTRICTED._replace(
     methods=TRANSFORMER

@@ -18,6 +18,7 @@ from sknets._training.losses import SoftmaxLogLoss
 from sknets.base import held
 from sknets.base.held import declared_state
 from sknets.layers import ACTIVATIONS
+from sknets.mlp import DenseNetwork
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # few epochs on purpose
 
@@ -446,7 +447,7 @@ class OwnClassifier(MLPClassifier):
             nn.init.normal_(parameter, 0, 0.3, generator=generator)
 
     def _step(self, module, flat):
-        return super(MLPClassifier.__mro__[1], self)._step(module, flat)
+        return super(DenseNetwork, self)._step(module, flat)
 
 
 def test_family_supplies_a_network_and_inherits_the_rest():

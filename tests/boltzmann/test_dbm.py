@@ -78,7 +78,8 @@ def test_first_layer_may_be_of_real_units():
     data = np.random.default_rng(0).normal(size=(200, 3)) * 5 + 2
     dbm = DBM((8, 4), max_iter=2, random_state=0).fit(data)
     assert np.isfinite(dbm.log_likelihood(data)).all()
-    named = DBM((8, 4), rbm=[GaussianRBM(), BernoulliRBM()], max_iter=2, random_state=0).fit(data)
+    machines = [GaussianRBM(init_std=0.1), BernoulliRBM(init_std=0.1)]
+    named = DBM((8, 4), rbm=machines, max_iter=2, random_state=0).fit(data)
     assert_allclose(named.transform(data), dbm.transform(data), atol=1e-5)
 
 

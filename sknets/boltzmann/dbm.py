@@ -213,7 +213,8 @@ class DBM(BeliefParameters, TwoWays, EnergyModel, MachineDescent):
 
     def _layers(self) -> list[Layer]:
         found, below = [], self.n_features_in_
-        for i, n in enumerate(self._shape["hidden_layer_sizes"], start=1):
+        for i in range(1, self.module_.n_layers):
+            n = self.module_.units(i).n
             field = (Field(below, below, (below - 1) / 2),)
             found.append(Layer(f"hidden{i}", "Bernoulli", (n,), n * (below + 1), n * below, field))
             below = n

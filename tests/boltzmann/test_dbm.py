@@ -57,6 +57,12 @@ def test_training_makes_the_data_likelier(settings):
     assert agreement(counts, 3000 * p / p.sum()) > 0.001
 
 
+def test_one_layer_may_be_a_number():
+    dbm = DBM(8, rbm=RBM, max_iter=1, random_state=0).fit(X)
+    assert dbm.transform(X).shape == (300, 8)
+    assert "hidden1" in str(dbm.summary())
+
+
 def test_partition_function_is_estimated():
     dbm = DBM((6, 4), rbm=RBM, max_iter=30, random_state=0).fit(X)
     exact = dbm.log_partition("exact").value

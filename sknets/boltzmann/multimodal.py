@@ -157,8 +157,7 @@ class MultimodalDBN(BeliefModel):
         if self.rbm is None:
             return
         fits = not isinstance(self.rbm, (list, tuple)) or len(self.rbm) == len(sizes)
-        self._are_real = [False] * len(sizes)
-        each_layer = self._machines() if fits else []
+        each_layer = self._machines([False] * len(sizes)) if fits else []
         lengths = [len(machines) for machines in each_layer]
         if lengths != [len(each) for each in sizes] or not all(map(are_stacked, each_layer)):
             raise InvalidParameterError(
@@ -171,11 +170,11 @@ class MultimodalDBN(BeliefModel):
         """Units of the layers of each modality."""
         return [tuple(each if np.iterable(each) else [each]) for each in self.hidden_layer_sizes]
 
-    def _machines(self) -> list[list[Any]]:
-        """The description of each layer of each modality."""
+    def _machines(self, are_real: Sequence[bool]) -> list[list[Any]]:
+        """The description of each layer of each modality, whose values may be real."""
         found, sizes = [], self._sizes()
         several = isinstance(self.rbm, (list, tuple))
-        for i, (each, of_reals) in enumerate(zip(sizes, self._are_real, strict=True)):
+        for i, (each, of_reals) in enumerate(zip(sizes, are_real, strict=True)):
             described = self.rbm[i] if several else self.rbm
             if described is None:
                 found.append(default_machines(len(each), of_reals))
@@ -217,9 +216,10 @@ class MultimodalDBN(BeliefModel):
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> MultimodalNet:
         paths = []
-        described = zip(self._machines(), self._widths, self._sizes(), strict=True)
-        for machines, width, sizes in described:
-            visible = machines[0]._visible_units(width) if machines else Bernoulli(width)
+        machines = self._machines(self._are_real)
+        described = zip(machines, self._widths, self._sizes(), strict=True)
+        for each, width, sizes in described:
+            visible = each[0]._visible_units(width) if each else Bernoulli(width)
             paths.append(DirectedLayers(visible, sizes))
         return MultimodalNet(paths, n_outputs)
 
@@ -227,10 +227,11 @@ class MultimodalDBN(BeliefModel):
         """Greedy training of each modality's layers, and of the machine on top."""
         network, X = trainer.module_, all_inputs(batches)
         self._n_epochs_of_layers = 0
-        described = zip(self._machines(), self._sizes(), self._columns(), strict=True)
-        for i, (machines, sizes, columns) in enumerate(described, start=1):
+        machines = self._machines(self._are_real)
+        described = zip(machines, self._sizes(), self._columns(), strict=True)
+        for i, (each, sizes, columns) in enumerate(described, start=1):
             seed = derived_seed(self._seed, Stream.PRETRAIN, i)
-            made = stacked(machines, sizes, X[:, columns], seed)
+            made = stacked(each, sizes, X[:, columns], seed)
             take_layers(network.path(i - 1), made)
             self._n_epochs_of_layers += sum(machine.n_iter_ for machine in made)
             if len(made) < len(sizes):

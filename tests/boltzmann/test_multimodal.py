@@ -116,6 +116,13 @@ def test_what_cannot_be_is_an_error(settings, message):
         MultimodalDBN(**SMALL | settings).fit(BOTH)
 
 
+def test_real_modalities_go_on_with_a_machine_of_each():
+    data = np.hstack([BOTH[:, :64] * 8 - 3, BOTH[:, 64:]])
+    few = BernoulliRBM(n_iter=1, batch_size=100)
+    dbn = MultimodalDBN(**SMALL, rbm=[None, few], joint_rbm=few).fit(data)
+    assert dbn.partial_fit(data).n_iter_ == 1
+
+
 def test_modality_without_layers_is_binary():
     with pytest.raises(ValueError, match="without hidden layers must have values between 0 and 1"):
         MultimodalDBN(**SMALL | {"hidden_layer_sizes": ((8,), ())}).fit(BOTH * 2)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sknets.boltzmann.draws import Draws
 from sknets.boltzmann.network import RBM
+from sknets.boltzmann.statistics import dense_tensor
 from sknets.boltzmann.units import Categorical
 
 AT_ONCE = 2**22  # numbers that are held at a time
@@ -29,7 +30,8 @@ def log_odds(machine: RBM, v: Tensor, group: Tensor) -> Tensor:
     found = []
     for rows in rest.split(max(1, AT_ONCE // weight.numel())):
         inputs = machine.hidden_inputs(rows)[:, :, None] + weight  # (n, n_hidden, n_categories)
-        found.append(machine.visible_bias[group] + F.softplus(inputs).sum(1))
+        hidden = machine.hidden.log_normaliser(inputs, machine.hidden_bias)
+        found.append(machine.visible_bias[group] + hidden)
     return torch.cat(found)
 
 
@@ -38,6 +40,7 @@ def completed(machine: RBM, v: Tensor, draws: Draws) -> Tensor:
     units = machine.visible
     if not isinstance(units, Categorical):
         return v
+    v = dense_tensor(v)
     for group in units.groups:
         unknown = (v[:, group] == 0).all(1)
         if unknown.any():

@@ -161,7 +161,8 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
         known = has_class(data)
         if self.head == "associative" or known.all():
             return data
-        self._inputs = data.X
+        if fresh:
+            self._inputs = data.X  # until machines have learnt
         return data.part(np.flatnonzero(known))
 
     def _split(self, data: TrainingSet) -> tuple[np.ndarray, np.ndarray] | None:
@@ -191,8 +192,11 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
             return
         if hasattr(self, "_inputs"):
             batches = self._batches(TrainingSet(self._inputs), incremental=False)
-            del self._inputs
         super()._pretrain(trainer, batches)
+
+    def _record(self, trainer: Trainer) -> None:
+        super()._record(trainer)
+        self.__dict__.pop("_inputs", None)
 
     def _pretrain_associative(self, trainer: Trainer, batches: Data) -> None:
         """Greedy layer-wise training, on top with classes (Hinton, Osindero and Teh, 2006)."""
@@ -231,12 +235,11 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
 
     # -- what an associative network can besides
 
-    def _features(self, x: Any) -> Any:
-        return self.module_.features(x)
-
     @property
     def _n_features_out(self) -> int:
-        return int(self._sizes()[-1])
+        if self._shape["head"] == "finetune":
+            return super()._n_features_out
+        return self.module_.top.hidden.n
 
     @available_if(is_associative)
     def sample(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from scipy.stats import chisquare
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -41,9 +42,10 @@ def network_of(n_outputs, seed=0):
 # -- a category among the visible units
 
 
+@pytest.mark.parametrize("copies", [1, 2])
 @torch.no_grad()
-def test_odds_of_a_category_are_those_of_its_states():
-    machine = machine_of(Categorical(6, GROUPS), n_hidden=4)
+def test_odds_of_a_category_are_those_of_its_states(copies):
+    machine = machine_of(Categorical(6, GROUPS), n_hidden=4, copies=copies)
     group = machine.visible.groups[1]
     states = torch.cat(list(machine.visible.states()))
     found = log_odds(machine, states, group).log_softmax(1)
@@ -68,6 +70,15 @@ def test_unknown_category_is_drawn_given_the_rest():
     p = log_odds(machine, row[None], machine.visible.groups[1]).softmax(1)[0]
     counts = drawn[:3000][:, machine.visible.groups[1]].sum(0)
     assert chisquare(counts, 3000 * p).pvalue > 0.001
+
+
+def test_unknown_categories_of_sparse_rows_are_drawn():
+    rows = np.eye(3)[np.arange(60) % 3]
+    rows[::5] = 0
+    settings = dict(groups=[[0, 1, 2]], n_iter=3, batch_size=10, random_state=0)
+    dense = BernoulliRBM(4, **settings).fit(rows)
+    sparse = BernoulliRBM(4, **settings).fit(csr_array(rows))
+    assert_allclose(sparse.components_, dense.components_, atol=1e-5)
 
 
 # -- labels on top
@@ -127,6 +138,10 @@ def test_machines_learn_from_samples_without_a_class():
     rbm.set_params(random_state=derived_seed(3, Stream.PRETRAIN, 1)).fit(DIGITS.astype(np.float32))
     assert_allclose(clf.coefs_[0], rbm.components_.T, atol=1e-6)
     assert clf.n_iter_ == 0
+    for call in (clf.partial_fit, clf.set_params(warm_start=True).fit):
+        call(DIGITS, y)
+        assert not hasattr(clf, "_inputs")  # nothing of the data stays
+    assert clf.set_params(hidden_layer_sizes=(5,)).get_feature_names_out().shape == (8,)
 
 
 @pytest.mark.parametrize("head", ["finetune", "associative"])

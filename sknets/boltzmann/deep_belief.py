@@ -105,7 +105,7 @@ class DeepBeliefNet(nn.Module):
 
     def __init__(self, paths: Sequence[DirectedLayers], n_hidden: int, n_labels: int = 0) -> None:
         super().__init__()
-        self.paths = nn.ModuleList(paths)
+        self.n_labels, self.paths = n_labels, nn.ModuleList(paths)
         seen = paths[0].units(-1)
         width = n_labels + sum(path.units(-1).n for path in paths)
         if n_labels:
@@ -141,7 +141,7 @@ class DeepBeliefNet(nn.Module):
 
     def below_top(self, seen: Tensor) -> Sequence[Tensor]:
         """The last layer of each path, of what the machine on top sees."""
-        return seen.split([path.units(-1).n for path in self.each_path], 1)
+        return seen[:, self.n_labels :].split([path.units(-1).n for path in self.each_path], 1)
 
     def seen_by_top(self, below: Tensor, y: Tensor | None, draws: Draws) -> Tensor:
         """What the machine on top sees of the last layers of all paths, and of a target."""
@@ -228,7 +228,7 @@ class AssociativeNet(DeepBeliefNet):
     def __init__(self, visible: Units, sizes: Sequence[int], n_outputs: int) -> None:
         *below, last = sizes
         super().__init__([DirectedLayers(visible, below)], last, max(n_outputs, 2))
-        self.n_outputs, self.n_labels = n_outputs, max(n_outputs, 2)
+        self.n_outputs = n_outputs
 
     @property
     def labels(self) -> Tensor:
@@ -266,9 +266,6 @@ class AssociativeNet(DeepBeliefNet):
         """Targets below 0 are of rows without a label, which is drawn given the rest."""
         assert y is not None
         return completed(self.top, self.with_label(below, y), draws)
-
-    def below_top(self, seen: Tensor) -> Sequence[Tensor]:
-        return super().below_top(seen[:, self.n_labels :])
 
     def sampled(self, n: int, n_steps: int, draws: Draws) -> Tensor:
         """Means of visible units after some Gibbs steps on top."""

@@ -6,7 +6,7 @@ nets", ICML representation learning workshop; Ngiam et al. (2011), "Multimodal d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 from numbers import Integral
 from typing import Any, ClassVar
@@ -44,15 +44,21 @@ class MultimodalNet(DeepBeliefNet):
         ends = [0, *accumulate(path.units(-1).n for path in self.each_path)]
         return slice(ends[i], ends[i + 1])
 
+    def started(self, v: Tensor, given: int, draws: Draws) -> tuple[Tensor, slice]:
+        """What the machine on top sees at first, given a path's values, and where these are."""
+        columns = self.columns(given)
+        seen = self.top.path().start(len(v), draws)
+        seen[:, columns] = self.path(given).up_means(v)
+        return seen, columns
+
     def completed(self, v: Tensor, given: int, n_steps: int, draws: Draws) -> Tensor:
         """Means of all visible values given those of one path, (n, n_visible).
 
         The machine on top takes steps in which the path's last layer stays; of the others the means
         over the second half of the steps go down.
         """
-        columns, n_settling = self.columns(given), n_steps // 2
-        seen = self.top.path().start(len(v), draws)
-        seen[:, columns] = self.path(given).up_means(v)
+        seen, columns = self.started(v, given, draws)
+        n_settling = n_steps // 2
         seen = self.clamped(seen, columns, n_settling, draws)
         total: Any = 0.0
         for _ in range(n_steps - n_settling):
@@ -62,9 +68,7 @@ class MultimodalNet(DeepBeliefNet):
 
     def drawn_with(self, v: Tensor, given: int, n_steps: int, draws: Draws) -> Tensor:
         """A draw of all visible values given those of one path, (n, n_visible)."""
-        columns = self.columns(given)
-        seen = self.top.path().start(len(v), draws)
-        seen[:, columns] = self.path(given).up_means(v)
+        seen, columns = self.started(v, given, draws)
         return self.drawn_below(self.clamped(seen, columns, n_steps, draws), draws)
 
 
@@ -278,7 +282,7 @@ class MultimodalDBN(BeliefModel):
         expected : ndarray of shape (n_samples, n_columns_target)
             The means.
         """
-        return self._from_modality("completed", X, given, target, n_steps, random_state)
+        return self._from_modality(MultimodalNet.completed, X, given, target, n_steps, random_state)
 
     def sample_modality(
         self,
@@ -309,16 +313,24 @@ class MultimodalDBN(BeliefModel):
         drawn : ndarray of shape (n_samples, n_columns_target)
             A draw for each row.
         """
-        return self._from_modality("drawn_with", X, given, target, n_steps, random_state)
+        return self._from_modality(
+            MultimodalNet.drawn_with, X, given, target, n_steps, random_state
+        )
 
     def _from_modality(
-        self, method: str, X: Any, given: int, target: int, n_steps: int, random_state: Any
+        self,
+        method: Callable[..., Tensor],
+        X: Any,
+        given: int,
+        target: int,
+        n_steps: int,
+        random_state: Any,
     ) -> np.ndarray:
         check_is_fitted(self)
         which = [Interval(Integral, 0, len(self._widths) - 1, closed="both")]
         steps = [Interval(Integral, 2, None, closed="left")]
         check_values(
-            "predict_modality",
+            type(self).__name__,
             {"given": which, "target": which, "n_steps": steps},
             {"given": given, "target": target, "n_steps": n_steps},
         )
@@ -328,8 +340,8 @@ class MultimodalDBN(BeliefModel):
                 f"X has {X.shape[1]} columns, but modality {given} of {type(self).__name__} has "
                 f"{self._widths[given]}."
             )
-        draws, function = self._own_draws(random_state), getattr(self.module_, method)
-        made = self._by_rows(X, lambda v: function(v, given, n_steps, draws))
+        network, draws = self.module_, self._own_draws(random_state)
+        made = self._by_rows(X, lambda v: method(network, v, given, n_steps, draws))
         return made[:, self._columns()[target]]
 
 

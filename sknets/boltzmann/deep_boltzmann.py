@@ -22,7 +22,7 @@ from sknets.boltzmann.ais import Beta, Path, drawn
 from sknets.boltzmann.draws import Draws
 from sknets.boltzmann.energy import EnergyNetwork
 from sknets.boltzmann.statistics import Phase, dense_tensor, difference_of_products
-from sknets.boltzmann.units import Bernoulli, Units
+from sknets.boltzmann.units import Bernoulli, Gaussian, Units
 
 MEAN_FIELD_STEPS = 50  # at most
 SETTLED = 1e-4  # the largest change of a mean field that has settled
@@ -374,6 +374,10 @@ class DeepStep:
         for a, b, bias in zip(sampled, seen, machine.biases, strict=True):
             torch.sub(a.mean(0), b.mean(0), out=grad_of(bias))
         loss = torch.dot(self.flat.values, self.flat.grad)
+        units = machine.units(0)
+        if isinstance(units, Gaussian):  # steps as of standardised values
+            grad_of(machine.weights[0]).mul_(units.log_variance.exp())
+            grad_of(machine.biases[0]).mul_(units.log_variance.exp())
         if self.centring_rate is not None:
             self.centre(data)
         return StepResult(loss, None)
@@ -407,14 +411,14 @@ class DeepStep:
     def centre(self, data: Sequence[Tensor]) -> None:
         """Change the gradient to that of deviations from the offsets, which follow the data."""
         assert self.centring_rate is not None
-        machine, means = self.machine, self.seen(self.machine.means)
+        machine, means = self.machine, self.machine.means
         biases = [grad_of(bias) for bias in machine.biases]
         weights = [grad_of(weight) for weight in machine.weights]
         for i, weight in enumerate(weights):
             weight.addr_(means[i + 1], biases[i], alpha=-1).addr_(biases[i + 1], means[i], alpha=-1)
         for i, weight in enumerate(weights):
             biases[i].sub_(means[i + 1] @ weight)
-            biases[i + 1].sub_(weight @ means[i])
+            biases[i + 1].sub_(weight @ machine.units(i).seen(means[i]))
         for mean, values in zip(machine.means, data, strict=True):
             mean.lerp_(values.mean(0), self.centring_rate)
 

@@ -89,6 +89,14 @@ def test_first_layer_may_be_of_real_units():
     assert_allclose(named.transform(data), dbm.transform(data), atol=1e-5)
 
 
+def test_scale_of_real_values_does_not_matter():
+    data = np.random.default_rng(0).normal([2, 0, -1], size=(200, 3))
+    settings = dict(max_iter=5, precision="float64", random_state=0)
+    machines = [GaussianRBM(precision="float64"), BernoulliRBM(precision="float64")]
+    plain, scaled = (DBM((8, 4), rbm=machines, **settings).fit(X) for X in (data, data * 7))
+    assert_allclose(scaled.transform(data * 7), plain.transform(data), atol=1e-6)
+
+
 def test_centring_needs_gradient_descent():
     with pytest.raises(ValueError, match="centring=True of DBM needs solver='sgd'"):
         DBM(solver="adam").fit(X)

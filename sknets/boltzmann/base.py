@@ -103,13 +103,9 @@ class GenerativeMachine(NetworkTransformer):
         device = next(self.module_.parameters()).device
         return draws_for(device, draw_seed(random_state))
 
-    def _values(self, name: str, attribute: str) -> np.ndarray:
-        if "module_" not in vars(self):
-            raise AttributeError(
-                f"{attribute!r} is not there before {type(self).__name__} is fitted."
-            )
-        values = self.module_.get_parameter(name).detach().cpu().numpy()
-        return values.astype(self._input_dtype, copy=False)
+    def _values(self, attribute: str, of: Callable[[Any], Tensor]) -> np.ndarray:
+        """Parameters of the network, as an attribute."""
+        return values_of(self, attribute, of)
 
     def _n_hidden_layers(self) -> int:
         return 1
@@ -303,6 +299,16 @@ class MachineDescent(GenerativeMachine, DescentEstimator):
 
     def _problem(self, trainer: Trainer, incremental: bool) -> str | None:
         return super()._problem(trainer, incremental) if trainer.diverged else None
+
+
+def values_of(estimator: Any, attribute: str, of: Callable[[Any], Tensor]) -> np.ndarray:
+    """Parameters of a fitted network, as an attribute of its estimator."""
+    if "module_" not in vars(estimator):
+        raise AttributeError(
+            f"{attribute!r} is not there before {type(estimator).__name__} is fitted."
+        )
+    values = of(estimator.module_).detach().cpu().numpy()
+    return values.astype(estimator._input_dtype, copy=False)
 
 
 PARTITION = {

@@ -25,7 +25,7 @@ from sknets._training.trainer import Trainer
 from sknets.base.layerwise import all_inputs, stacked
 from sknets.base.training_set import TrainingSet
 from sknets.boltzmann.base import EnergyModel, MachineDescent, TwoWays
-from sknets.boltzmann.dbn import BeliefParameters, is_binary
+from sknets.boltzmann.dbn import FILTERS, BeliefParameters, is_binary
 from sknets.boltzmann.deep_boltzmann import DeepMachine, DeepStep
 from sknets.boltzmann.draws import Draws, draws_for
 from sknets.boltzmann.network import RBM
@@ -118,6 +118,7 @@ class DBM(BeliefParameters, TwoWays, EnergyModel, MachineDescent):
         20, Interval(Integral, 0, None, closed="left"), "Epochs in which all layers learn together."
     )
 
+    _fitted_attributes: ClassVar[dict[str, str]] = {"components_": FILTERS}
     _shape_parameters: ClassVar[tuple[str, ...]] = ("hidden_layer_sizes",)
 
     # -- fit
@@ -170,6 +171,11 @@ class DBM(BeliefParameters, TwoWays, EnergyModel, MachineDescent):
         return {"valid_loss": error, "valid_score": -error}
 
     # -- the machine's view of the data
+
+    @property
+    def components_(self) -> np.ndarray:
+        """The weights of the first hidden layer, of shape (hidden_layer_sizes[0], n_features)."""
+        return self._values("components_", lambda machine: machine.weights[0])
 
     def transform(self, X: Any) -> np.ndarray:
         """The probabilities of the last hidden layer, by the mean field.

@@ -25,6 +25,10 @@ from sknets.boltzmann.deep_belief import DeepBeliefNet, DirectedLayers, UpDownSt
 from sknets.boltzmann.draws import Draws, draws_for
 from sknets.boltzmann.rbm import BernoulliRBM, GaussianRBM, RestrictedMachine
 
+FILTERS = (
+    "ndarray of shape (hidden_layer_sizes[0], n_features): The weights of the first hidden layer."
+)
+
 
 @estimator
 class BeliefParameters(BaseEstimator):
@@ -237,6 +241,8 @@ class DBN(BeliefParameters, BeliefModel):
     ((1797, 16), (3, 64))
     """
 
+    _fitted_attributes: ClassVar[dict[str, str]] = {"components_": FILTERS}
+
     # -- fit
 
     def _encode(self, y: Any, fresh: bool, classes: Any) -> None:
@@ -258,6 +264,11 @@ class DBN(BeliefParameters, BeliefModel):
             network.top.load_state_dict(fitted[-1].module_.state_dict())
 
     # -- the network's view of the data
+
+    @property
+    def components_(self) -> np.ndarray:
+        """The weights of the first hidden layer, of shape (hidden_layer_sizes[0], n_features)."""
+        return self._values("components_", lambda network: network.first_weight)
 
     def transform(self, X: Any) -> np.ndarray:
         """The probabilities of the last hidden layer, all others replaced by theirs on the way.

@@ -135,6 +135,12 @@ class DeepBeliefNet(nn.Module):
         """All of them."""
         return [self.path(i) for i in range(len(self.paths))]
 
+    @property
+    def first_weight(self) -> Tensor:
+        """The weights into the hidden layer above the data, of the first path."""
+        layers: Any = self.path(0).up
+        return layers[0].weight if len(layers) else self.top.weight[:, self.n_labels :]
+
     def parts(self, v: Tensor) -> Sequence[Tensor]:
         """The visible values of each path."""
         return dense_tensor(v).split([path.units(0).n for path in self.each_path], 1)

@@ -57,6 +57,11 @@ class FullMachine(EnergyNetwork):
         """The places of hidden units."""
         return range(self.n_visible, self.n)
 
+    @property
+    def between_layers(self) -> Tensor:
+        """The weights of hidden units from visible ones, (n_hidden, n_visible)."""
+        return self.weight[self.n_visible :, : self.n_visible]
+
     def log_p(self, s: Tensor) -> Tensor:
         """-E(s) / T, of shape (n_samples,)."""
         return ((s @ self.weight * s).sum(1) / 2 + s @ self.bias) / self.temperature

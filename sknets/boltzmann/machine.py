@@ -117,6 +117,8 @@ class BoltzmannMachine(EnergyModel, MachineDescent):
 
     _fitted_attributes: ClassVar[dict[str, str]] = {
         "weights_": "ndarray of shape (n_units, n_units): Symmetric; visible units come first.",
+        "components_": "ndarray of shape (n_components, n_features): The weights between hidden "
+        "and visible units.",
         "intercept_": "ndarray of shape (n_units,): The biases.",
     }
     _shape_parameters: ClassVar[tuple[str, ...]] = ("n_components",)
@@ -201,12 +203,17 @@ class BoltzmannMachine(EnergyModel, MachineDescent):
     @property
     def weights_(self) -> np.ndarray:
         """The weights, symmetric, of shape (n_units, n_units)."""
-        return self._values("weight", "weights_")
+        return self._values("weights_", lambda machine: machine.weight)
+
+    @property
+    def components_(self) -> np.ndarray:
+        """The weights between hidden and visible units, of shape (n_components, n_features)."""
+        return self._values("components_", lambda machine: machine.between_layers)
 
     @property
     def intercept_(self) -> np.ndarray:
         """The biases of all units."""
-        return self._values("bias", "intercept_")
+        return self._values("intercept_", lambda machine: machine.bias)
 
     def _features(self, x: Tensor) -> Tensor:
         return self.module_(x)

@@ -470,17 +470,17 @@ class RestrictedMachine(TwoWays, EnergyModel, PacedParameters):
     @property
     def components_(self) -> np.ndarray:
         """The weights, of shape (n_components, n_features)."""
-        return self._values("weight", "components_")
+        return self._values("components_", lambda machine: machine.weight)
 
     @property
     def intercept_hidden_(self) -> np.ndarray:
         """The biases of the hidden units."""
-        return self._values("hidden_bias", "intercept_hidden_")
+        return self._values("intercept_hidden_", lambda machine: machine.hidden_bias)
 
     @property
     def intercept_visible_(self) -> np.ndarray:
         """The biases of the visible units."""
-        return self._values("visible_bias", "intercept_visible_")
+        return self._values("intercept_visible_", lambda machine: machine.visible_bias)
 
     def _layers(self) -> list[Layer]:
         n, units = self.n_features_in_, type(self.module_.hidden).__name__
@@ -701,7 +701,7 @@ class GaussianRBM(RestrictedMachine):
     @property
     def variances_(self) -> np.ndarray:
         """The variances of visible units given hidden ones."""
-        return np.exp(self._values("visible.log_variance", "variances_"))
+        return self._values("variances_", lambda machine: machine.visible.log_variance.exp())
 
     @property
     def affine_(self) -> tuple[np.ndarray, np.ndarray]:

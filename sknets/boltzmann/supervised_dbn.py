@@ -14,6 +14,7 @@ import torch
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
 from sknets._data import Data
 from sknets._params import Interval, OneOf, check_values, estimator, param
@@ -27,8 +28,8 @@ from sknets.base import REGRESSION_LOSSES, NetworkRegressor
 from sknets.base.layerwise import all_inputs, fitted, stacked, was_interrupted
 from sknets.base.supervised import is_stochastic
 from sknets.base.training_set import Call, TrainingSet
-from sknets.boltzmann.base import SAMPLING
-from sknets.boltzmann.dbn import BeliefParameters, take_layers
+from sknets.boltzmann.base import SAMPLING, values_of
+from sknets.boltzmann.dbn import FILTERS, BeliefParameters, take_layers
 from sknets.boltzmann.deep_belief import AssociativeNet, UpDownStep
 from sknets.boltzmann.draws import draws_for
 from sknets.boltzmann.unweighted import UnweightedClassifier, UnweightedNetwork
@@ -56,9 +57,15 @@ class SupervisedBelief(BeliefParameters, UnweightedNetwork):
         self._start_from(self._machines(), trainer, all_inputs(batches))
 
 
+def head_of(self: DBNClassifier) -> str:
+    """What learnt the classes, or will."""
+    head: str = vars(self).get("_shape", vars(self))["head"]
+    return head
+
+
 def is_associative(self: DBNClassifier) -> bool:
     """Whether the network is a model of inputs, for `available_if`."""
-    if vars(self).get("_shape", vars(self))["head"] != "associative":
+    if head_of(self) != "associative":
         raise AttributeError("sample needs head='associative'.")
     return True
 
@@ -124,6 +131,9 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
         "Gibbs steps of the machine on top for a minibatch, with head='associative'.",
     )
 
+    _fitted_attributes: ClassVar[dict[str, str]] = {
+        "components_": FILTERS.replace(".", ", with head='associative'."),
+    }
     _shape_parameters: ClassVar[tuple[str, ...]] = ("head",)
 
     # -- fit
@@ -240,6 +250,18 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
         if self._shape["head"] == "finetune":
             return super()._n_features_out
         return self.module_.top.hidden.n
+
+    @property
+    def components_(self) -> np.ndarray:
+        """The weights of the first hidden layer, of shape (hidden_layer_sizes[0], n_features)."""
+        if head_of(self) == "finetune":
+            raise AttributeError("With head='finetune' coefs_ has the weights, not components_.")
+        return values_of(self, "components_", lambda network: network.first_weight)
+
+    def _linear_layers(self, name: str) -> list[nn.Linear]:
+        if head_of(self) == "associative":
+            raise AttributeError(f"{name} needs head='finetune'.")
+        return super()._linear_layers(name)
 
     @available_if(is_associative)
     def sample(

@@ -6,6 +6,8 @@ from sknets.inspection.gradients import check_gradients
 from sknets.inspection.images import ImagesDisplay
 from sknets.inspection.layer_table import summary
 from sknets.inspection.loss_curve import LossCurveDisplay
+from sknets.inspection.machines import FantasyParticlesDisplay, FreeEnergyDisplay
+from sknets.inspection.reconstructions import ReconstructionsDisplay
 from sknets.inspection.saliency import SaliencyDisplay, saliency
 from sknets.inspection.states import GradientNormDisplay, HiddenStatesDisplay
 from sknets.inspection.texts import TextDisplay
@@ -14,11 +16,14 @@ from sknets.inspection.weights import WeightsDisplay
 __all__ = [
     "ActivationMapsDisplay",
     "AdversarialDisplay",
+    "FantasyParticlesDisplay",
+    "FreeEnergyDisplay",
     "GradientNormDisplay",
     "HiddenStatesDisplay",
     "ImagesDisplay",
     "LossCurveDisplay",
     "PatchesDisplay",
+    "ReconstructionsDisplay",
     "SaliencyDisplay",
     "TextDisplay",
     "WeightsDisplay",

@@ -33,6 +33,8 @@ class ImagesDisplay:
         and 1 in floats between them, else the smallest and the largest value of all the images.
     labels : sequence of n_images objects, default=None
         What to write above each image.
+    row_labels : sequence of objects, default=None
+        What to write before each row.
     n_cols : int, default=10
         Images in a row.
 
@@ -65,10 +67,12 @@ class ImagesDisplay:
         images: np.ndarray,
         *,
         labels: Sequence[Any] | np.ndarray | None = None,
+        row_labels: Sequence[Any] | None = None,
         n_cols: int = 10,
     ) -> None:
         self.images = images
         self.labels = labels
+        self.row_labels = row_labels
         self.n_cols = n_cols
 
     @classmethod
@@ -211,6 +215,10 @@ class ImagesDisplay:
             x = column * (width + gap) + (width - 1) / 2
             y = row * (above + height + gap) + above - 0.5
             self.text_.append(ax.text(x, y, label, **{**where, **(text_kw or {})}))
+        beside = {"ha": "right", "va": "center", "fontsize": LABEL_POINTS}
+        for row, label in enumerate(self.row_labels or []):
+            y = row * (above + height + gap) + above + (height - 1) / 2
+            self.text_.append(ax.text(-gap - 0.5, y, label, **{**beside, **(text_kw or {})}))
         ax.set_axis_off()
         self.ax_, self.figure_ = ax, ax.figure
         return self
@@ -274,12 +282,12 @@ def value_range(images: np.ndarray) -> tuple[float, float]:
 def mosaic(images: np.ndarray, n_cols: int, *, above: int = 0, gap: int = 1) -> np.ndarray:
     """(n, height, width) -> (n_rows * ..., n_cols * ...), colours with a fourth channel, opacity.
 
-    Between the images are `gap` pixels, over each `above` more, which are transparent: nan where
-    the images are grey.
+    Between the images are `gap` pixels, over each `above` more, which are transparent, as images of
+    nan are: nan where the images are grey.
     """
     if images.ndim == 4:
-        opaque = np.ones_like(images[..., :1])
-        images = np.concatenate([images, opaque], axis=-1)
+        opaque = np.isfinite(images[..., :1]).astype(images.dtype)
+        images = np.concatenate([np.nan_to_num(images), opaque], axis=-1)
     n, height, width, *channels = images.shape
     n_rows = -(-n // n_cols)
     tiles = np.full(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-from sknets._optional import require
+from sknets.inspection._curves import Curve, Curves, Words, of_history
 from sknets.inspection._fitted import having
 
 
-class LossCurveDisplay:
+class LossCurveDisplay(Curves):
     """Loss by epoch, on the training data and on what was held out.
 
     It is best made by `from_estimator`.
@@ -52,6 +52,10 @@ class LossCurveDisplay:
     5
     """
 
+    _words: ClassVar[Words] = Words(
+        "Loss", "training loss", "validation loss", "Validation score", "validation score"
+    )
+
     def __init__(
         self,
         train_loss: Sequence[float],
@@ -91,68 +95,18 @@ class LossCurveDisplay:
         """
         estimator = having("loss_curve_", estimator, cls.__name__)
         history = getattr(estimator, "history_", [])
-        held_out = {
-            key: [record[key] for record in history if key in record]
-            for key in ("valid_loss", "valid_score")
-        }
         display = cls(
             estimator.loss_curve_,
-            valid_loss=held_out["valid_loss"] or None,
-            valid_score=held_out["valid_score"] or None,
+            valid_loss=of_history(history, "valid_loss"),
+            valid_score=of_history(history, "valid_score"),
             name=type(estimator).__name__ if name is None else name,
         )
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, ax: Any = None, **kwargs: Any) -> Self:
-        """Draw the curves.
+    @property
+    def score_ax_(self) -> Any:
+        """Where validation scores are."""
+        return self._right_ax
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed to matplotlib's ``plot``.
-
-        Returns
-        -------
-        display : LossCurveDisplay
-            Itself.
-        """
-        pyplot = require("matplotlib.pyplot", extra="plot", feature="LossCurveDisplay.plot")
-        from matplotlib import cbook
-        from matplotlib.lines import Line2D
-
-        if ax is None:
-            _, ax = pyplot.subplots()
-            ax.locator_params(axis="x", integer=True)
-        ax.set(xlabel="Epoch", ylabel="Loss")
-        self.ax_, self.score_ax_, self.figure_ = ax, _axes_on_top_of(ax), ax.figure
-        kwargs = cbook.normalize_kwargs(kwargs, Line2D)  # c is color, ls linestyle
-        self.lines_ = self._draw(ax, self.train_loss, "training loss", kwargs)
-        style = {"color": self.lines_[0].get_color(), **kwargs}
-        if self.valid_loss is not None:
-            dashed = {"linestyle": "--", **style}
-            self.lines_ += self._draw(ax, self.valid_loss, "validation loss", dashed)
-        if self.valid_score is not None:
-            self.score_ax_ = self.score_ax_ or ax.twinx()
-            self.score_ax_.set_ylabel("Validation score")
-            dotted = {"linestyle": ":", **style}
-            self.lines_ += self._draw(self.score_ax_, self.valid_score, "validation score", dotted)
-        if self.score_ax_ is None:
-            ax.legend()
-        else:  # between losses that fall and scores that rise
-            handles = [*ax.get_lines(), *self.score_ax_.get_lines()]
-            ax.legend(handles=handles, loc="center right")
-        return self
-
-    def _draw(self, ax: Any, values: Sequence[float], what: str, style: dict) -> list[Any]:
-        label = f"{self.name}: {what}" if self.name else what
-        marker = "o" if len(values) == 1 else None  # a line of one point is not seen
-        style = {"label": label, "marker": marker, **style}
-        return ax.plot(range(1, len(values) + 1), values, **style)
-
-
-def _axes_on_top_of(ax: Any) -> Any:
-    """Where an earlier display has its scores, if there was one."""
-    siblings = ax.get_shared_x_axes().get_siblings(ax)
-    return next((s for s in siblings if s is not ax and s.bbox.bounds == ax.bbox.bounds), None)
+    def _curves(self) -> tuple[Sequence[float], Curve, Curve]:
+        return self.train_loss, self.valid_loss, self.valid_score

@@ -82,8 +82,9 @@ class WeightsDisplay(ImagesDisplay):
         ----------
         estimator : fitted estimator
             With ``coefs_``, the first of shape (n_features, n_units), as sknets' and
-            scikit-learn's perceptrons have, or with a convolutional network; or a Pipeline that
-            ends with one, or a search for one.
+            scikit-learn's perceptrons have, with ``components_`` of shape (n_units, n_features),
+            as Boltzmann machines and scikit-learn's decompositions have, or with a convolutional
+            network; or a Pipeline that ends with one, or a search for one.
         image_shape : tuple, default=None
             (height, width) or (channels, height, width) of an input; None takes it to be square.
             Ignored for filters.
@@ -105,6 +106,8 @@ class WeightsDisplay(ImagesDisplay):
         labels = None
         if hasattr(estimator, "image_shape_"):
             weights = filters_of(estimator.module_)
+        elif hasattr(estimator, "components_"):
+            weights = estimator.components_
         else:
             coefs = having("coefs_", estimator, cls.__name__).coefs_
             weights, classes = coefs[0].T, getattr(estimator, "classes_", ())

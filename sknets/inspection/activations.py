@@ -60,6 +60,8 @@ class ActivationMapsDisplay(ImagesDisplay):
         The values of the layer.
     labels : sequence of n_maps objects, default=None
         What to write above each map.
+    row_labels : sequence of objects, default=None
+        What to write before each row.
     n_cols : int, default=10
         Maps in a row.
 
@@ -153,6 +155,8 @@ class PatchesDisplay(ImagesDisplay):
         The patches.
     labels : sequence of n_patches objects, default=None
         What to write above each.
+    row_labels : sequence of objects, default=None
+        What to write before each row.
     n_cols : int, default=10
         Patches in a row.
 

@@ -256,6 +256,8 @@ class AdversarialDisplay(ImagesDisplay):
         The images, the changes, and the changed images.
     labels : sequence of 3 * n_images objects, default=None
         What to write above each.
+    row_labels : sequence of objects, default=None
+        What to write before each row.
     n_cols : int, default=10
         Images in a row.
 

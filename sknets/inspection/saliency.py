@@ -87,6 +87,8 @@ class SaliencyDisplay(ImagesDisplay):
         The images, then the gradients.
     labels : sequence of 2 * n_images objects, default=None
         What to write above each.
+    row_labels : sequence of objects, default=None
+        What to write before each row.
     n_cols : int, default=10
         Images in a row.
 

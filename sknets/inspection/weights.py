@@ -34,6 +34,8 @@ class WeightsDisplay(ImagesDisplay):
         The weights.
     labels : sequence of n_units objects, default=None
         What to write above each unit.
+    row_labels : sequence of objects, default=None
+        What to write before each row.
     n_cols : int, default=10
         Units in a row.
 

@@ -100,6 +100,13 @@ class DBM(BeliefParameters, TwoWays, EnergyModel, MachineDescent):
         Interval(Real, 0, 1, closed="both"),
         "How much of the mean activities a minibatch renews.",
     )
+    learn_variances: bool = param(
+        False,
+        "boolean",
+        "Whether variances of real visible units go on learning while all layers learn together, "
+        "by which they may collapse; otherwise they stay those of the first machine, or of the "
+        "data.",
+    )
     alpha: float = param(
         0.0,
         Interval(Real, 0, None, closed="left"),
@@ -140,6 +147,10 @@ class DBM(BeliefParameters, TwoWays, EnergyModel, MachineDescent):
     def _initialise(self, module: Any, seed: int) -> None:
         module.initialise(generator(seed, Stream.WEIGHTS))
 
+    def _choose_trained(self, module: Any) -> None:
+        if module.real_units is not None:
+            module.units(0).log_variance.requires_grad_(self.learn_variances)
+
     @torch.no_grad()
     def _pretrain(self, trainer: Trainer, batches: Data) -> None:
         """Greedy layer-wise training (Salakhutdinov and Hinton, 2009, section 3.1)."""
@@ -152,6 +163,8 @@ class DBM(BeliefParameters, TwoWays, EnergyModel, MachineDescent):
         else:
             visible = mean_of(batches, lambda v: v)
             machine.biases[0].copy_(machine.units(0).biases_of(visible))
+            if machine.real_units is not None:
+                machine.real_units.start(batches, visible)
         for mean, i in zip(machine.means, range(machine.n_layers), strict=True):
             mean.copy_(mean_of(batches, partial(machine.mean_of_layer, i)))
 

@@ -21,8 +21,9 @@ from sknets._training.steps import StepResult
 from sknets.boltzmann.ais import Beta, Path, drawn
 from sknets.boltzmann.draws import Draws
 from sknets.boltzmann.energy import EnergyNetwork
+from sknets.boltzmann.real_units import RealUnits
 from sknets.boltzmann.statistics import Phase, dense_tensor, difference_of_products
-from sknets.boltzmann.units import Bernoulli, Gaussian, Units
+from sknets.boltzmann.units import Bernoulli, Units
 
 MEAN_FIELD_STEPS = 50  # at most
 SETTLED = 1e-4  # the largest change of a mean field that has settled
@@ -66,6 +67,11 @@ class DeepMachine(EnergyNetwork):
         """Those of a layer."""
         found: Any = self.layers[i]
         return found
+
+    @property
+    def real_units(self) -> RealUnits | None:
+        """The visible ones, where they have real values."""
+        return RealUnits.of(self.units(0), self.weights[0], self.biases[0])
 
     @property
     def n_layers(self) -> int:
@@ -356,6 +362,7 @@ class DeepStep:
     ) -> None:
         self.machine, self.flat, self.draws = machine, flat, draws
         self.n_steps, self.n_chains, self.centring_rate = n_steps, n_chains, centring_rate
+        self.real = machine.real_units
         self.chains: list[Tensor] = []
 
     @torch.no_grad()
@@ -373,11 +380,11 @@ class DeepStep:
             )
         for a, b, bias in zip(sampled, seen, machine.biases, strict=True):
             torch.sub(a.mean(0), b.mean(0), out=grad_of(bias))
+        if self.real is not None:
+            self.real.set_gradient(Phase(data[0], data[1]), Phase(free[0], free[1]))
         loss = torch.dot(self.flat.values, self.flat.grad)
-        units = machine.units(0)
-        if isinstance(units, Gaussian):  # steps as of standardised values
-            grad_of(machine.weights[0]).mul_(units.log_variance.exp())
-            grad_of(machine.biases[0]).mul_(units.log_variance.exp())
+        if self.real is not None:
+            self.real.standardise()
         if self.centring_rate is not None:
             self.centre(data)
         return StepResult(loss, None)
@@ -416,6 +423,8 @@ class DeepStep:
         weights = [grad_of(weight) for weight in machine.weights]
         for i, weight in enumerate(weights):
             weight.addr_(means[i + 1], biases[i], alpha=-1).addr_(biases[i + 1], means[i], alpha=-1)
+        if self.real is not None:
+            self.real.centre(biases[1], means[0])
         for i, weight in enumerate(weights):
             biases[i].sub_(means[i + 1] @ weight)
             biases[i + 1].sub_(weight @ machine.units(i).seen(means[i]))

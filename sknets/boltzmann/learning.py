@@ -11,7 +11,6 @@ Hinton (2002), https://doi.org/10.1162/089976602760128018; Tieleman (2008); Tiel
 from __future__ import annotations
 
 import copy
-import math
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
@@ -25,9 +24,9 @@ from sknets._training.steps import StepResult, multiplying
 from sknets.boltzmann.categories import completed
 from sknets.boltzmann.draws import Draws
 from sknets.boltzmann.network import RBM
+from sknets.boltzmann.real_units import RealUnits
 from sknets.boltzmann.statistics import Phase, column_means, difference_of_products
 from sknets.boltzmann.tempering import TemperedChains
-from sknets.boltzmann.units import Gaussian
 
 
 class Sampler(ABC):
@@ -148,30 +147,24 @@ class Centring:
     """The gradient of a machine whose energy is of deviations from means (Melchior et al., 2016).
 
     With means m and l of visible and hidden units it is, in terms of the plain gradient g,
-    W: g_W - l g_b - g_c m, b: g_b - l W', c: g_c - W' m, where W' is the former. As variances s^2
-    change, the biases c follow, so that m goes on to have the same effect: with the gradient g_z
-    by log s^2, z: g_z + g_c W m / s^2 = z', c: W m / s^2 z' more.
+    W: g_W - l g_b - g_c m, b: g_b - l W', c: g_c - W' m, where W' is the former.
     """
 
     def __init__(self, machine: RBM, rate: float) -> None:
         self.visible, self.hidden, self.rate = machine.visible_mean, machine.hidden_mean, rate
         self.machine = machine
 
-    def apply(
-        self, weight: Tensor, visible_bias: Tensor, hidden_bias: Tensor, limit: float
-    ) -> None:
-        """Change the three gradients in place, and that of variances, up to a limit."""
-        units, seen = self.machine.visible, self.machine.visible.seen(self.visible)
+    def apply(self, gradients: Gradients, real: RealUnits | None) -> None:
+        """Change the gradients in place, those of real units after they are standardised."""
+        weight, of_visible, of_hidden = gradients
+        seen = self.machine.visible.seen(self.visible)
         hidden = self.machine.hidden.seen(self.hidden)
-        standardised = isinstance(units, Gaussian)  # of which the gradient is times s^2
-        weight.addr_(hidden, visible_bias, alpha=-1)
-        weight.addr_(hidden_bias, self.visible if standardised else seen, alpha=-1)
-        visible_bias.sub_(hidden @ weight)
-        if isinstance(units, Gaussian) and units.log_variance.grad is not None:
-            sent = self.machine.weight * seen
-            units.log_variance.grad.add_(hidden_bias @ sent).clamp_(-limit, limit)
-            hidden_bias.add_(sent @ units.log_variance.grad)
-        hidden_bias.sub_(weight @ seen)
+        weight.addr_(hidden, of_visible, alpha=-1)
+        weight.addr_(of_hidden, seen if real is None else self.visible, alpha=-1)
+        of_visible.sub_(hidden @ weight)
+        if real is not None:
+            real.centre(of_hidden, self.visible)
+        of_hidden.sub_(weight @ seen)
 
     def follow(self, v: Tensor, h: Tensor) -> None:
         """Move the offsets towards the means of a batch."""
@@ -223,9 +216,6 @@ class LikelihoodStep:
         What changes the gradient.
     mixed : bool
         Whether products are in bfloat16; weights, sums and probabilities stay float32.
-    variance_limit : float
-        The largest gradient by the logarithm of a variance, which grows as the variance falls and
-        would make it fall the faster.
     """
 
     def __init__(
@@ -237,11 +227,10 @@ class LikelihoodStep:
         sparsity: Sparsity | None = None,
         *,
         mixed: bool = False,
-        variance_limit: float = math.inf,
     ) -> None:
         self.machine, self.flat, self.sampler = machine, flat, sampler
         self.centring, self.sparsity = centring, sparsity
-        self.variance_limit = variance_limit
+        self.real = RealUnits.of(machine.visible, machine.weight, machine.visible_bias)
         self.mixed = mixed and flat.values.dtype == torch.float32
         self.gradients = Gradients.of(machine)
 
@@ -262,14 +251,13 @@ class LikelihoodStep:
         v, h = column_means(positive.v), column_means(positive.h)
         torch.sub(column_means(sampled.v), machine.visible.seen(v), out=of_visible)
         torch.sub(column_means(sampled.h), machine.hidden.seen(h), out=of_hidden)
-        if isinstance(machine.visible, Gaussian) and machine.visible.log_variance.requires_grad:
-            self.set_variance_gradient(machine.visible, positive, negative)
+        if self.real is not None:
+            self.real.set_gradient(seen._replace(v=positive.v), sampled._replace(v=negative.v))
         loss = torch.dot(self.flat.values, self.flat.grad)
-        if isinstance(machine.visible, Gaussian):  # steps as of standardised values
-            weight.mul_(machine.visible.log_variance.exp())
-            of_visible.mul_(machine.visible.log_variance.exp())
+        if self.real is not None:
+            self.real.standardise()
         if self.centring is not None:
-            self.centring.apply(weight, of_visible, of_hidden, self.variance_limit)
+            self.centring.apply(self.gradients, self.real)
             self.centring.follow(v, h)
         if self.sparsity is not None:
             self.sparsity.add_to(weight, of_hidden, machine.visible.seen(v), h)
@@ -292,15 +280,3 @@ class LikelihoodStep:
         self.sampler.draws.load(state["draws"])
         if self.sparsity is not None:
             self.sparsity.mean = taken(state, "activity", self.sparsity.mean)
-
-    def set_variance_gradient(self, units: Gaussian, positive: Phase, negative: Phase) -> None:
-        """dE/dz = (v (h W) - (v - b)^2 / 2) / s^2, for s^2 = exp(z) (Cho et al., 2011)."""
-
-        def mean(phase: Phase) -> Tensor:
-            sent = self.machine.hidden.seen(phase.h) @ self.machine.weight
-            away = (phase.v - self.machine.visible_bias).square()
-            return (phase.v * sent - away / 2).mean(0) * units.precision
-
-        gradient: Any = units.log_variance.grad
-        torch.sub(mean(positive), mean(negative), out=gradient)
-        gradient.clamp_(-self.variance_limit, self.variance_limit)

@@ -48,6 +48,7 @@ from sknets.boltzmann.pseudo_likelihood import (
     conditional_log_density,
     with_flipped,
 )
+from sknets.boltzmann.real_units import RealUnits
 from sknets.boltzmann.statistics import dense_tensor, mean_of
 from sknets.boltzmann.units import Bernoulli, Categorical, Gaussian, Units
 
@@ -298,7 +299,6 @@ class RestrictedMachine(TwoWays, EnergyModel, PacedParameters):
             centring,
             sparsity,
             mixed=self._mixed,
-            variance_limit=1.0,
         )
 
     def _recipe(self, seed: int, difficulty: Any, incremental: bool) -> Recipe:
@@ -721,12 +721,8 @@ class GaussianRBM(RestrictedMachine):
         """The means and variances of the data."""
         super()._pretrain(trainer, batches)
         machine = trainer.module_
-        mean = machine.visible_mean
-        variance = mean_of(batches, lambda v: (dense_tensor(v) - mean).square())
-        smallest = torch.finfo(variance.dtype).eps * (1 + mean.square())
-        found = torch.where(variance > smallest, variance, 1.0)  # of a constant, 1
-        machine.visible.log_variance.copy_(found.log())
-        machine.weight.mul_(found.sqrt())  # so that the scale of the data does not matter
+        units = RealUnits(machine.visible, machine.weight, machine.visible_bias)
+        units.start(batches, machine.visible_mean)
 
     def _checked_rows(self, X: Any, reset: bool) -> Any:
         X = super()._checked_rows(X, reset)

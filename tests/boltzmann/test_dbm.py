@@ -97,6 +97,21 @@ def test_scale_of_real_values_does_not_matter():
     assert_allclose(scaled.transform(data * 7), plain.transform(data), atol=1e-6)
 
 
+@pytest.mark.parametrize("greedy", [True, False])
+def test_variances_are_given_or_learnt(greedy):
+    data = np.random.default_rng(0).normal([2, 0, -1], [1, 5, 0.1], size=(200, 3))
+    machines = [GaussianRBM(n_iter=3, learn_variances=False), BernoulliRBM(n_iter=1)]
+    settings = dict(greedy=greedy, rbm=machines, max_iter=20, random_state=0)
+
+    def variances(**more):
+        return DBM((4, 2), **settings, **more).fit(data).module_.units(0).log_variance.exp()
+
+    assert_allclose(variances().detach(), data.var(0), rtol=1e-4)
+    learnt = variances(learn_variances=True).detach().numpy()
+    assert (abs(learnt / data.var(0) - 1) > 1e-4).all()
+    assert_allclose(learnt, data.var(0), rtol=0.3)
+
+
 def test_centring_needs_gradient_descent():
     with pytest.raises(ValueError, match="centring=True of DBM needs solver='sgd'"):
         DBM(solver="adam").fit(X)

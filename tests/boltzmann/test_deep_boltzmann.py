@@ -1,5 +1,7 @@
 """Deep Boltzmann machines: against sums over all states."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -8,10 +10,13 @@ from scipy.stats import chisquare
 
 from sknets._data import Batch
 from sknets._training.parameters import FlatParameters
-from sknets.boltzmann import ais
+from sknets.boltzmann import ais, real_units
 from sknets.boltzmann.deep_boltzmann import DeepMachine, DeepStep
 from sknets.boltzmann.draws import RawDraws
 from sknets.boltzmann.energy import counted
+from sknets.boltzmann.learning import Centring, LikelihoodStep, Sampler
+from sknets.boltzmann.network import RBM
+from sknets.boltzmann.statistics import Phase
 from sknets.boltzmann.units import Bernoulli, Gaussian
 
 SIZES = [(3,), (3, 4), (4, 3, 2), (2, 3, 2, 2)]
@@ -126,6 +131,58 @@ def test_gradient_is_that_of_the_bound(sizes):
     for parameter, value in zip(machine.parameters(), expected, strict=True):
         assert_allclose(parameter.grad, value, atol=0.015)  # of 20,000 chains
     assert max(abs(value).max() for value in expected) > 0.15
+
+
+@pytest.mark.parametrize("sizes", SIZES[:3])
+def test_gradient_of_real_units_is_that_of_the_bound(sizes, monkeypatch):
+    monkeypatch.setattr(real_units, "STEEPEST", math.inf)
+    machine = machine_of(sizes, Gaussian(2), scale=0.5)
+    v = torch.tensor([[0.5, -1.0], [2.0, 0.3]]).double()
+    with torch.no_grad():
+        data = machine.given_visible(v)
+    log_z = torch.cat(list(machine.log_terms())).logsumexp(0)
+    loss = log_z - machine.log_p(data).mean()
+    expected = torch.autograd.grad(loss, list(machine.parameters()))
+    step_of(machine)(Batch(v))
+    variance = machine.units(0).log_variance.detach().exp()
+    for (name, parameter), value in zip(machine.named_parameters(), expected, strict=True):
+        of_values = name in ("weights.0", "biases.0")  # steps as of standardised values
+        assert_allclose(parameter.grad, value * (variance if of_values else 1), atol=0.04)
+    assert expected[0].abs().max() > 0.2  # of the variances
+    assert machine.units(0).log_variance.grad.abs().max() > 0.2
+
+
+@torch.no_grad()
+def test_one_layer_of_real_units_learns_as_a_restricted_machine(monkeypatch):
+    deep = machine_of((3,), Gaussian(2))
+    flat, rbm = FlatParameters(deep), RBM(Gaussian(2), Bernoulli(3)).double()
+    rbm.weight.copy_(deep.weights[0])
+    rbm.visible_bias.copy_(deep.biases[0])
+    rbm.hidden_bias.copy_(deep.biases[1])
+    rbm.visible_mean.copy_(deep.means[0])
+    rbm.hidden_mean.copy_(deep.means[1])
+    rbm.visible.load_state_dict(deep.units(0).state_dict())
+    v, samples = torch.randn(2, 5, 2, generator=torch.Generator().manual_seed(0)).double()
+
+    class Given(Sampler):
+        def negative(self, positive):
+            return Phase(samples, self.machine(samples))
+
+    sampler = Given(rbm, RawDraws(0), 1)
+    LikelihoodStep(rbm, FlatParameters(rbm), sampler, Centring(rbm, 0.1))(Batch(v))
+    monkeypatch.setattr(DeepStep, "samples", lambda *_: [samples, rbm(samples)])
+    DeepStep(deep, flat, RawDraws(0), n_steps=1, n_chains=None, centring_rate=0.1)(Batch(v))
+    of_restricted = (rbm.visible.log_variance, rbm.weight, rbm.visible_bias, rbm.hidden_bias)
+    for parameter, same in zip(deep.parameters(), of_restricted, strict=True):
+        assert_allclose(parameter.grad, same.grad, atol=1e-12)
+    assert_allclose(deep.means[0], rbm.visible_mean)
+
+
+@torch.no_grad()
+def test_steep_slopes_of_variances_are_cut():
+    machine = machine_of((3, 2), Gaussian(2), scale=0.1)
+    step_of(machine, n_chains=10)(Batch(torch.full((4, 2), 30.0).double()))
+    assert machine.units(0).log_variance.grad.tolist() == [-1, -1]
 
 
 def test_centred_gradient_is_that_of_deviations():

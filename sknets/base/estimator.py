@@ -147,7 +147,6 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
             else:
                 self._check_lasting()
             data = self._training_set(call, fresh)
-            data = data._replace(difficulty=self._difficulty(call, data.n_samples))
             self._seed = self._draw_seed()
             identity = self._identity(data, fresh) if not call.incremental else None
             resumed = checkpoint.read(self.checkpoint, identity) if identity else None
@@ -186,7 +185,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
         X, y = self._validate(call.X, call.y, reset=fresh)
         target = self._encode(y, fresh, call.classes)
         weight = self._weights(X, y, call.sample_weight)
-        return TrainingSet(X, target, weight)
+        return TrainingSet(X, target, weight, self._difficulty(call, X.shape[0]))
 
     def _identity(self, data: TrainingSet, fresh: bool) -> dict[str, Any] | None:
         """What tells this fit from others in its checkpoint, if it has one."""

@@ -124,7 +124,7 @@ class BeliefModel(TwoWays, MachineDescent):
 
     def _step(self, module: Any, flat: FlatParameters) -> UpDownStep:
         draws = draws_for(flat.values.device, self._seed)
-        return UpDownStep(module, flat, draws, self.n_gibbs_steps)
+        return UpDownStep(module, flat, draws, self.n_gibbs_steps, mixed=self._mixed)
 
     def _recipe(self, seed: int, difficulty: Any, incremental: bool) -> Recipe:
         recipe = super()._recipe(seed, difficulty, incremental)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from sknets._data import Batch
 from sknets._training.parameters import FlatParameters
-from sknets._training.steps import StepResult
+from sknets._training.steps import StepResult, multiplying
 from sknets.boltzmann.categories import completed, log_odds
 from sknets.boltzmann.draws import Draws
 from sknets.boltzmann.network import RBM
@@ -52,41 +52,58 @@ class DirectedLayers(nn.Module):
         found: Any = self.layers[i]
         return found
 
+    def inputs_up(self, i: int, x: Tensor) -> Tensor:
+        """What layer i + 1 gets of values of layer i."""
+        return as_weight(self.up[i], x)
+
+    def inputs_down(self, i: int, x: Tensor) -> Tensor:
+        """What layer i gets of values of layer i + 1."""
+        return as_weight(self.down[i], x)
+
     def up_means(self, v: Tensor) -> Tensor:
         """The means of the last layer, all others replaced by theirs on the way."""
         x = dense_tensor(v)
-        for layer in self.up:
-            x = layer(x).sigmoid()
+        for i in range(len(self.up)):
+            x = self.inputs_up(i, x).sigmoid()
         return x
 
     def down_means(self, x: Tensor) -> Tensor:
         """The means of visible units given values of the last layer."""
         for i in reversed(range(len(self.down))):
-            x = self.units(i).mean(self.down[i](x))
+            x = self.units(i).mean(self.inputs_down(i, x))
         return x
 
     def drawn_up(self, v: Tensor, draws: Draws) -> list[Tensor]:
         """Values of all layers, each drawn given the one below."""
         values = [dense_tensor(v)]
-        for layer in self.up:
-            values.append(draws.bernoulli(layer(values[-1]).sigmoid()))
+        for i in range(len(self.up)):
+            values.append(draws.bernoulli(self.inputs_up(i, values[-1]).sigmoid()))
         return values
 
     def drawn_down(self, x: Tensor, draws: Draws) -> list[Tensor]:
         """The same from above, of visible units their means."""
         values = [x]
         for i in reversed(range(len(self.down))):
-            units, inputs = self.units(i), self.down[i](values[-1])
+            units, inputs = self.units(i), self.inputs_down(i, values[-1])
             values.append(units.sample(inputs, draws) if i else units.mean(inputs))
         return values[::-1]
 
     def log_weight(self, values: Sequence[Tensor]) -> Tensor:
         """log p(all but the last | last) - log q(all but the first | first), of shape (n,)."""
-        total: Any = 0.0
-        for i, (up, down) in enumerate(zip(self.up, self.down, strict=True)):
-            lower, upper = self.units(i), self.units(i + 1)
-            total = total + lower.log_p(values[i], down(values[i + 1]))
-            total = total - upper.log_p(values[i + 1], up(values[i]))
+        return self.log_p_down(values) - self.log_p_up(values)
+
+    def log_p_down(self, values: Sequence[Tensor]) -> Tensor:
+        """log p(all but the last | last), of shape (n,)."""
+        total = values[0].new_zeros(len(values[0]))
+        for i in range(len(self.down)):
+            total = total + self.units(i).log_p(values[i], self.inputs_down(i, values[i + 1]))
+        return total
+
+    def log_p_up(self, values: Sequence[Tensor]) -> Tensor:
+        """log q(all but the first | first), of shape (n,)."""
+        total = values[0].new_zeros(len(values[0]))
+        for i in range(len(self.up)):
+            total = total + self.units(i + 1).log_p(values[i + 1], self.inputs_up(i, values[i]))
         return total
 
 
@@ -305,18 +322,27 @@ class UpDownStep:
     draws : Draws
     n_steps : int
         Gibbs steps on top.
+    mixed : bool
+        Whether products are in bfloat16; weights, sums and probabilities stay float32.
     """
 
     def __init__(
-        self, network: DeepBeliefNet, flat: FlatParameters, draws: Draws, n_steps: int
+        self,
+        network: DeepBeliefNet,
+        flat: FlatParameters,
+        draws: Draws,
+        n_steps: int,
+        *,
+        mixed: bool = False,
     ) -> None:
         self.network, self.flat, self.draws, self.n_steps = network, flat, draws, n_steps
+        self.mixed = mixed and flat.values.dtype == torch.float32
 
     def __call__(self, batch: Batch) -> StepResult:
         """The loss is the description length of the layers each way, and the energy gap on top."""
         network, draws = self.network, self.draws
         paths = network.each_path
-        with torch.no_grad():
+        with torch.no_grad(), multiplying(self.mixed, batch.x.device):
             parts = zip(paths, network.parts(batch.x), strict=True)
             wake = [path.drawn_up(part, draws) for path, part in parts]
             below = torch.cat([values[-1] for values in wake], 1)
@@ -324,15 +350,12 @@ class UpDownStep:
             free = network.settled(given, self.n_steps, draws)
             tops = zip(paths, network.below_top(free), strict=True)
             sleep = [path.drawn_down(x, draws) for path, x in tops]
-        self.flat.grad.zero_()
-        with torch.enable_grad():
+        with torch.enable_grad(), multiplying(self.mixed, batch.x.device):
             loss = network.top.free_energy(given).mean() - network.top.free_energy(free).mean()
             for path, awake, asleep in zip(paths, wake, sleep, strict=True):
-                for i, (up, down) in enumerate(zip(path.up, path.down, strict=True)):
-                    lower, upper = path.units(i), path.units(i + 1)
-                    loss = loss - lower.log_p(awake[i], down(awake[i + 1])).mean()
-                    loss = loss - upper.log_p(asleep[i + 1], up(asleep[i])).mean()
-            loss.backward()
+                loss = loss - path.log_p_down(awake).mean() - path.log_p_up(asleep).mean()
+        self.flat.grad.zero_()
+        loss.backward()
         return StepResult(loss.detach(), None)
 
     def state(self) -> dict[str, Any]:
@@ -342,3 +365,10 @@ class UpDownStep:
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
         self.draws.load(state["draws"])
+
+
+def as_weight(layer: nn.Module, x: Tensor) -> Tensor:
+    """What a linear layer makes of values, in the precision of its weights."""
+    weight: Any = layer.weight
+    made: Tensor = layer(x)
+    return made.to(weight.dtype)

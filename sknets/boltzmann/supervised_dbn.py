@@ -231,7 +231,7 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
         if self.head == "finetune":
             return super()._step(module, flat)
         draws = draws_for(flat.values.device, self._seed)
-        return UpDownStep(module, flat, draws, self.n_gibbs_steps)
+        return UpDownStep(module, flat, draws, self.n_gibbs_steps, mixed=self._mixed)
 
     def _stopping_rule(self, scored: bool) -> NoImprovement:
         if self.head == "finetune" or scored:

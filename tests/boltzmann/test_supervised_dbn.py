@@ -154,6 +154,16 @@ def test_held_out_samples_have_a_class(head):
     assert np.isfinite(clf.validation_scores_).all()
 
 
+@pytest.mark.parametrize("head", ["finetune", "associative"])
+def test_difficulties_are_of_all_samples(head):
+    y = np.where(np.arange(len(CLASSES)) % 2, -1, CLASSES)
+    clf = DBNClassifier(**FEW, head=head, unlabeled=-1, curriculum="linear", max_iter=2)
+    clf.fit(DIGITS, y, difficulty=np.arange(len(y)))
+    assert clf.n_iter_ == 2
+    with pytest.raises(ValueError, match=rf"difficulty must have shape \({len(y)},\)"):
+        clf.fit(DIGITS, y, difficulty=np.arange(5))
+
+
 @pytest.mark.parametrize("n_classes", [2, 10])
 def test_associative_network_goes_on_and_is_kept(n_classes):
     X, y = DIGITS[n_classes > CLASSES][:300], CLASSES[n_classes > CLASSES][:300]

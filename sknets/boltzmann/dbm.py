@@ -176,6 +176,7 @@ class DBM(BeliefParameters, TwoWays, EnergyModel, MachineDescent):
             n_steps=self.n_gibbs_steps,
             n_chains=self.n_chains if self.learning == "pcd" else None,
             centring_rate=self.centring_rate if self.centring else None,
+            mixed=self._mixed,
         )
 
     def _measure(self, valid: TrainingSet) -> dict[str, float]:

@@ -12,12 +12,13 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sknets._data import Batch
 from sknets._state import taken
 from sknets._training.parameters import FlatParameters
-from sknets._training.steps import StepResult
+from sknets._training.steps import StepResult, multiplying
 from sknets.boltzmann.ais import Beta, Path, drawn
 from sknets.boltzmann.draws import Draws
 from sknets.boltzmann.energy import EnergyNetwork
@@ -27,6 +28,7 @@ from sknets.boltzmann.units import Bernoulli, Units
 
 MEAN_FIELD_STEPS = 50  # at most
 SETTLED = 1e-4  # the largest change of a mean field that has settled
+NEARLY_SETTLED = 1e-2  # the same of one that is learnt from
 SUMMED = 2.0**12  # states that are summed over for a free energy
 INIT_STD = 0.01  # of weights
 
@@ -87,13 +89,21 @@ class DeepMachine(EnergyNetwork):
         """Those of even layers (0) or of odd ones (1)."""
         return range(first, self.n_layers, 2)
 
+    def neighbours(self, i: int) -> list[int]:
+        """The layers that a layer is connected with."""
+        return [j for j in (i - 1, i + 1) if 0 <= j < self.n_layers]
+
+    def sent_by(self, j: int, values: Any, i: int) -> Tensor:
+        """What a layer gets of given values of a neighbour j, (n, n_units)."""
+        if j < i:
+            total = F.linear(self.units(j).seen(values), self.weights[j])
+        else:
+            total = values @ self.weights[i]
+        return total.to(self.weights[0].dtype)  # which products in bfloat16 are not
+
     def sent(self, values: Sequence[Any], i: int) -> Tensor:
         """What a layer gets from its neighbours, (n, n_units)."""
-        total: Any = 0.0
-        if i > 0:
-            total = self.units(i - 1).seen(values[i - 1]) @ self.weights[i - 1].t()
-        if i + 1 < self.n_layers:
-            total = total + values[i + 1] @ self.weights[i]
+        total: Any = sum(self.sent_by(j, values[j], i) for j in self.neighbours(i))
         return total
 
     def inputs(self, values: Sequence[Any], i: int) -> Tensor:
@@ -114,9 +124,9 @@ class DeepMachine(EnergyNetwork):
     def upwards(self, v: Tensor) -> list[Tensor]:
         """Means of layers in one way up, twice the input making up for layers not yet known."""
         values = [dense_tensor(v)]
-        for i, weight in enumerate(self.weights, start=1):
+        for i in range(1, self.n_layers):
             factor = 2 if i + 1 < self.n_layers else 1
-            sent = self.units(i - 1).seen(values[-1]) @ weight.t()
+            sent = self.sent_by(i - 1, values[-1], i)
             values.append((self.biases[i] + factor * sent).sigmoid_())
         return values
 
@@ -125,34 +135,42 @@ class DeepMachine(EnergyNetwork):
         values = [top]
         for i in reversed(range(self.n_layers - 1)):
             factor = 2 if i else 1
-            inputs = self.biases[i] + factor * (values[0] @ self.weights[i])
+            inputs = self.biases[i] + factor * self.sent_by(i + 1, values[0], i)
             values.insert(0, self.units(i).mean(inputs))
         return values
 
-    def settled(self, values: Sequence[Tensor], fixed: int) -> list[Tensor]:
+    def settled(
+        self, values: Sequence[Tensor], fixed: int, tolerance: float = SETTLED
+    ) -> list[Tensor]:
         """Means of all layers but a given one, from where they are, until a row does not change.
 
         Even and odd layers change in turn, each of which lowers the free energy of the mean field.
         """
         values = [value.clone() for value in values]
         changing = [i for first in (1, 0) for i in self.places(first) if i != fixed]
+        steady = {i: self.sent_by(fixed, values[fixed], i) for i in self.neighbours(fixed)}
         moving = torch.arange(len(values[0]), device=values[0].device)
         for _ in range(MEAN_FIELD_STEPS):
             rows = [value[moving] for value in values]
             change = rows[0].new_zeros(len(moving))
             for i in changing:
-                before, rows[i] = rows[i], self.units(i).mean(self.inputs(rows, i))
+                inputs: Any = self.biases[i]
+                for j in self.neighbours(i):
+                    inputs = inputs + (
+                        steady[i][moving] if j == fixed else self.sent_by(j, rows[j], i)
+                    )
+                before, rows[i] = rows[i], self.units(i).mean(inputs)
                 change = torch.maximum(change, (rows[i] - before).abs().amax(1))
             for i in changing:
                 values[i][moving] = rows[i]
-            moving = moving[change > SETTLED]
+            moving = moving[change > tolerance]
             if not len(moving):
                 break
         return values
 
-    def given_visible(self, v: Tensor) -> list[Tensor]:
+    def given_visible(self, v: Tensor, tolerance: float = SETTLED) -> list[Tensor]:
         """Means of all layers given the data: the visible values, and those of a mean field."""
-        return self.settled(self.upwards(v), fixed=0)
+        return self.settled(self.upwards(v), 0, tolerance)
 
     @property
     def n_above_first(self) -> int:
@@ -348,6 +366,8 @@ class DeepStep:
         None: chains start at the data.
     centring_rate : float or None
         How much of the offsets a minibatch renews. None: there are none.
+    mixed : bool
+        Whether products are in bfloat16; weights, sums and probabilities stay float32.
     """
 
     def __init__(
@@ -359,9 +379,11 @@ class DeepStep:
         n_steps: int,
         n_chains: int | None,
         centring_rate: float | None,
+        mixed: bool = False,
     ) -> None:
         self.machine, self.flat, self.draws = machine, flat, draws
         self.n_steps, self.n_chains, self.centring_rate = n_steps, n_chains, centring_rate
+        self.mixed = mixed and flat.values.dtype == torch.float32
         self.real = machine.real_units
         self.chains: list[Tensor] = []
 
@@ -369,15 +391,16 @@ class DeepStep:
     def __call__(self, batch: Batch) -> StepResult:
         """The loss is the mean energy of the data less that of the samples."""
         machine = self.machine
-        data = machine.given_visible(batch.x)
-        free = self.samples(data)
-        seen, sampled = (self.seen(values) for values in (data, free))
-        for i, weight in enumerate(machine.weights):
-            difference_of_products(
-                grad_of(weight),
-                Phase(sampled[i], sampled[i + 1]),
-                Phase(seen[i], seen[i + 1]),
-            )
+        with multiplying(self.mixed, self.flat.values.device):
+            data = machine.given_visible(batch.x, NEARLY_SETTLED)
+            free = self.samples(data)
+            seen, sampled = (self.seen(values) for values in (data, free))
+            for i, weight in enumerate(machine.weights):
+                difference_of_products(
+                    grad_of(weight),
+                    Phase(sampled[i], sampled[i + 1]),
+                    Phase(seen[i], seen[i + 1]),
+                )
         for a, b, bias in zip(sampled, seen, machine.biases, strict=True):
             torch.sub(a.mean(0), b.mean(0), out=grad_of(bias))
         if self.real is not None:

@@ -128,6 +128,11 @@ class BoltzmannMachine(EnergyModel, MachineDescent):
 
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
+        if self.precision == "bfloat16":
+            raise ValueError(
+                f"Units of a {type(self).__name__} change one after another, without the large "
+                "products that precision='bfloat16' is for."
+            )
         if not all(isinstance(t, Real) and 0 < float(t) < np.inf for t in self.annealing):
             raise InvalidParameterError(
                 f"The 'annealing' parameter of {type(self).__name__} must hold temperatures, "

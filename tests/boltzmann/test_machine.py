@@ -172,6 +172,8 @@ def test_settings_that_cannot_be_are_errors():
         BoltzmannMachine(2, annealing=(2.0, -1.0)).fit(PARITY)
     with pytest.raises(ValueError, match="34 units have too many states to count"):
         BoltzmannMachine(30, free="exact", random_state=0).fit(PARITY)
+    with pytest.raises(ValueError, match="change one after another"):
+        BoltzmannMachine(2, precision="bfloat16").fit(PARITY)
     with pytest.raises(ValueError, match="needs a stochastic solver"):
         BoltzmannMachine(2, solver="lbfgs").fit(PARITY)
     big = BoltzmannMachine(30, max_iter=1, n_chains=5, random_state=0).fit(PARITY)

@@ -23,7 +23,8 @@ from sknets.base.training_set import TrainingSet
 from sknets.boltzmann.base import MachineDescent, TwoWays
 from sknets.boltzmann.deep_belief import DeepBeliefNet, DirectedLayers, UpDownStep
 from sknets.boltzmann.draws import Draws, draws_for
-from sknets.boltzmann.rbm import BernoulliRBM, GaussianRBM, RestrictedMachine
+from sknets.boltzmann.rbm import BernoulliRBM, GaussianRBM
+from sknets.boltzmann.restricted import RestrictedMachine
 
 FILTERS = (
     "ndarray of shape (hidden_layer_sizes[0], n_features): The weights of the first hidden layer."

@@ -32,7 +32,8 @@ from sknets.boltzmann.dbn import (
 )
 from sknets.boltzmann.deep_belief import DeepBeliefNet, DirectedLayers
 from sknets.boltzmann.draws import Draws
-from sknets.boltzmann.rbm import BernoulliRBM, RestrictedMachine
+from sknets.boltzmann.rbm import BernoulliRBM
+from sknets.boltzmann.restricted import RestrictedMachine
 from sknets.boltzmann.units import Bernoulli
 
 

@@ -354,7 +354,8 @@ class DenseNetwork(NetworkTransformer, SupervisedNetwork):
         """Greedy layer-wise training without targets (Hinton, Osindero and Teh, 2006)."""
         *hidden, _ = trainer.module_.linear_layers
         sizes = [layer.out_features for layer in hidden]
-        fitted = stacked(machines, sizes, X, self._seed)
+        device = trainer.compute_device
+        fitted = stacked(machines, sizes, X, self._seed, device)
         trainer.interrupted = len(fitted) < len(hidden)
         for layer, machine in zip(hidden, fitted, strict=False):
             Affine.of(machine).copy_to(layer)

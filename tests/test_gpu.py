@@ -10,10 +10,18 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
 
 from sknets import (
+    DBM,
+    DBN,
+    BernoulliRBM,
+    BoltzmannMachine,
     CNNClassifier,
+    DBMClassifier,
+    DBNClassifier,
+    GaussianRBM,
     LanguageModel,
     MLPClassifier,
     MLPRegressor,
+    MultimodalDBN,
     RNNClassifier,
     Seq2Seq,
     load,
@@ -167,3 +175,84 @@ def test_texts_are_learnt_on_cuda(cell, precision):
     turned = [" ".join(reversed(each.split())) for each in words]
     writer = Seq2Seq(**settings, batch_size=20, max_iter=40, beam_size=2).fit(words, turned)
     assert writer.score(words, turned) == 1
+
+
+# -- Boltzmann machines
+
+BINARY = (X > 0.5).astype(float)
+RBM = BernoulliRBM(n_iter=20, batch_size=20, learning_rate=0.2, learning="cd")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        dict(learning="cd"),
+        dict(learning="cd", precision="bfloat16"),
+        dict(learning="pcd", centring=True, visible_bias_init="data", learning_rate=0.3),
+        dict(learning="fpcd"),
+        dict(learning="tempering", n_temperatures=5),
+        dict(learning="pcd", groups=[list(range(8)), list(range(8, 16))]),
+        dict(learning="pcd", sparsity_target=0.1, momentum=0.5, alpha=1e-4),
+    ],
+)
+def test_restricted_machines_learn_on_cuda(settings):
+    rbm = BernoulliRBM(12, n_iter=1, batch_size=20, learning_rate=0.05, device="cuda")
+    rbm.set_params(random_state=0, **settings).fit(BINARY)
+    before = rbm.log_likelihood(BINARY).mean()
+    rbm.set_params(n_iter=30).fit(BINARY)
+    assert next(rbm.module_.parameters()).device.type == "cuda"
+    assert rbm.log_likelihood(BINARY).mean() > before + 0.5
+    assert rbm.sample(3, n_steps=10, random_state=0).shape == (3, 64)
+    kept = pickle.loads(pickle.dumps(rbm))
+    assert_allclose(kept.transform(BINARY), rbm.transform(BINARY), atol=1e-5)
+
+
+def test_likelihoods_on_cuda_are_those_of_the_cpu():
+    cuda = BernoulliRBM(12, n_iter=10, batch_size=20, random_state=0, device="cuda").fit(X)
+    cpu = pickle.loads(pickle.dumps(cuda.set_params(device="cpu")))
+    assert_allclose(cuda.free_energy(X), cpu.free_energy(X), rtol=1e-4)
+    exact = cuda.log_partition("exact")
+    assert_allclose(exact.value, cpu.log_partition("exact").value, rtol=1e-6)
+    for method in ("ais", "reverse_ais"):
+        found = cuda.log_partition(method, n_temperatures=2000, random_state=0)
+        assert abs(found.value - exact.value) < 5 * found.std_error
+    bound = cuda.log_likelihood_bound(X[:20], n_temperatures=500, random_state=0)
+    assert bound.mean() < cuda.log_likelihood(X[:20], exact).mean() + 1
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        GaussianRBM(8, n_iter=20, batch_size=20),
+        BoltzmannMachine(4, max_iter=2),
+        BoltzmannMachine(4, max_iter=2, free="tempering", given_data="gibbs"),
+        DBN((12, 8), rbm=RBM, fine_tuning="up_down", max_iter=2),
+        DBM((12, 8), rbm=RBM, max_iter=2),
+        DBM((12, 8), rbm=RBM, max_iter=2, precision="bfloat16", learning="cd"),
+        MultimodalDBN(((8,), (8,)), modalities=(32, 32), n_components=8, rbm=RBM),
+    ],
+    ids=lambda machine: type(machine).__name__,
+)
+def test_machines_learn_on_cuda(machine):
+    machine.set_params(device="cuda", random_state=0).fit(X)
+    assert next(machine.module_.parameters()).device.type == "cuda"
+    assert np.isfinite(machine.transform(X)).all()
+    assert machine.sample(3, n_steps=10, random_state=0).shape == (3, 64)
+    kept = pickle.loads(pickle.dumps(machine))
+    assert_allclose(kept.transform(X), machine.transform(X), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        DBNClassifier((32,), rbm=RBM, max_iter=40, learning_rate_init=0.01),
+        DBNClassifier((64,), rbm=RBM, head="associative", batch_size=20, learning_rate_init=0.01),
+        DBMClassifier((32, 16), dbm=DBM(rbm=RBM, max_iter=2), max_iter=40, learning_rate_init=0.01),
+    ],
+    ids=["finetune", "associative", "deep"],
+)
+def test_machines_tell_classes_apart_on_cuda(classifier):
+    classifier.set_params(device="cuda", random_state=0).fit(X, y)
+    assert classifier.score(X, y) > 0.7
+    if hasattr(classifier, "sample"):
+        assert classifier.sample(2, y=[1, 2], n_steps=5, random_state=0).shape == (2, 64)

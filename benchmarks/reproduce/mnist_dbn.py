@@ -33,9 +33,10 @@ HEADLINE = Headline(
         batch_size=100,
         precision="bfloat16",
     ),
-    chosen=dict(**NOISY, dropout=0.15),
-    # Validation errors of one seed: TODO
+    chosen=dict(**NOISY, dropout=0.15, max_iter=100),
+    # Validation errors of one seed: 0.96 and 1.12 %; 1.36 %, 1.34, 1.21, 1.38, 1.67 and 1.68 %.
     candidates=[
+        dict(**NOISY, dropout=0.15, max_iter=100),
         dict(**NOISY, dropout=0.15),
         dict(max_iter=30),
         dict(dropout=0.5, input_dropout=0.2),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, clone
 from torch import nn
 
@@ -63,7 +64,9 @@ def check_machines(pretrain: Any, n_layers: int, name: str, owner: str) -> None:
         )
 
 
-def stacked(pretrain: Any, sizes: Sequence[int], X: np.ndarray, seed: int) -> list[Any]:
+def stacked(
+    pretrain: Any, sizes: Sequence[int], X: np.ndarray, seed: int, device: torch.device
+) -> list[Any]:
     """Fit a machine for each layer, to the features of those below.
 
     Parameters
@@ -75,6 +78,8 @@ def stacked(pretrain: Any, sizes: Sequence[int], X: np.ndarray, seed: int) -> li
     X : ndarray of shape (n_samples, n_features)
     seed : int
         Of machines without a `random_state` of their own.
+    device : torch.device
+        Of machines whose `device` is "auto".
 
     Returns
     -------
@@ -84,7 +89,8 @@ def stacked(pretrain: Any, sizes: Sequence[int], X: np.ndarray, seed: int) -> li
     each = pretrain if isinstance(pretrain, (list, tuple)) else [pretrain] * len(sizes)
     machines: list[Any] = []
     for i, (machine, size) in enumerate(zip(each, sizes, strict=True), start=1):
-        machines.append(fitted(machine, size, X, derived_seed(seed, Stream.PRETRAIN, i)))
+        of_layer = derived_seed(seed, Stream.PRETRAIN, i)
+        machines.append(fitted(machine, size, X, of_layer, device))
         if was_interrupted(machines[-1]):
             break
         if i < len(sizes):
@@ -92,11 +98,16 @@ def stacked(pretrain: Any, sizes: Sequence[int], X: np.ndarray, seed: int) -> li
     return machines
 
 
-def fitted(machine: Any, size: int, X: np.ndarray, seed: int, **settings: Any) -> Any:
-    """A copy of a machine with so many hidden units, fitted; a seed of its own comes first."""
+def fitted(
+    machine: Any, size: int, X: np.ndarray, seed: int, device: torch.device, **settings: Any
+) -> Any:
+    """A copy of a machine with so many hidden units, fitted; its own seed and device come first."""
     machine = clone(machine).set_params(n_components=int(size), **settings)
-    if machine.get_params().get("random_state", 0) is None:
-        machine.set_params(random_state=seed)
+    left_open = {"random_state": (None, seed), "device": ("auto", str(device))}
+    known = machine.get_params(deep=False)
+    for name, (unset, value) in left_open.items():
+        if name in known and known[name] == unset:
+            machine.set_params(**{name: value})
     return machine.fit(X)
 
 

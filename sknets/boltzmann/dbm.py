@@ -157,7 +157,8 @@ class DBM(BeliefParameters, TwoWays, EnergyModel, MachineDescent):
         machine: DeepMachine = trainer.module_
         if self.greedy:
             doubled = doubled_machines(self._machines())
-            fitted = stacked(doubled, self._sizes(), all_inputs(batches), self._seed)
+            X = all_inputs(batches)
+            fitted = stacked(doubled, self._sizes(), X, self._seed, batches.device)
             trainer.interrupted = len(fitted) < len(doubled)
             take_machines(machine, [each.module_ for each in fitted])
         else:

@@ -154,7 +154,8 @@ class DBMClassifier(UnweightedClassifier):
         """The description of the machine."""
         made: Any = DBM
         described = made() if self.dbm is None else self.dbm
-        return clone(described).set_params(hidden_layer_sizes=self._hidden_layer_sizes())
+        machine = clone(described).set_params(hidden_layer_sizes=self._hidden_layer_sizes())
+        return machine.set_params(device=self.device) if machine.device == "auto" else machine
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         X, y = super()._validate(X, y, reset)

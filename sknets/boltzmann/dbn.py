@@ -256,7 +256,8 @@ class DBN(BeliefParameters, BeliefModel):
 
     def _pretrain(self, trainer: Trainer, batches: Data) -> None:
         """Greedy layer-wise training (Hinton, Osindero and Teh, 2006, section 4)."""
-        fitted = stacked(self._machines(), self._sizes(), all_inputs(batches), self._seed)
+        X = all_inputs(batches)
+        fitted = stacked(self._machines(), self._sizes(), X, self._seed, batches.device)
         trainer.interrupted = len(fitted) < len(self._sizes())
         self._n_epochs_of_layers = sum(machine.n_iter_ for machine in fitted)
         network: DeepBeliefNet = trainer.module_

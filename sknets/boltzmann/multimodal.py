@@ -236,7 +236,7 @@ class MultimodalDBN(BeliefModel):
         described = zip(machines, self._sizes(), self._columns(), strict=True)
         for i, (each, sizes, columns) in enumerate(described, start=1):
             seed = derived_seed(self._seed, Stream.PRETRAIN, i)
-            made = stacked(each, sizes, X[:, columns], seed)
+            made = stacked(each, sizes, X[:, columns], seed, batches.device)
             take_layers(network.path(i - 1), made)
             self._n_epochs_of_layers += sum(machine.n_iter_ for machine in made)
             if len(made) < len(sizes):
@@ -246,7 +246,7 @@ class MultimodalDBN(BeliefModel):
             seen = torch.cat([network.up_to_top(batch.x) for batch in batches.epoch(None)])
         (joint,) = default_machines(1) if self.joint_rbm is None else [self.joint_rbm]
         seed = derived_seed(self._seed, Stream.PRETRAIN, 0)
-        machine = fitted(joint, self.n_components, seen.cpu().numpy(), seed)
+        machine = fitted(joint, self.n_components, seen.cpu().numpy(), seed, batches.device)
         network.top.load_state_dict(machine.module_.state_dict())
         self._n_epochs_of_layers += machine.n_iter_
         trainer.interrupted = was_interrupted(machine)

@@ -212,7 +212,8 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
         """Greedy layer-wise training, on top with classes (Hinton, Osindero and Teh, 2006)."""
         network, (*sizes, last) = trainer.module_, self._sizes()
         *machines, top = self._machines()
-        below = stacked(machines, sizes, all_inputs(batches), self._seed) if sizes else []
+        X, device = all_inputs(batches), batches.device
+        below = stacked(machines, sizes, X, self._seed, device) if sizes else []
         trainer.interrupted = len(below) < len(sizes)
         take_layers(network.path(0), below)
         if trainer.interrupted:
@@ -223,7 +224,7 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
             )
         settings = {"groups": [list(range(network.n_labels))]}
         seed = derived_seed(self._seed, Stream.PRETRAIN, len(sizes) + 1)
-        machine = fitted(top, last, seen.cpu().numpy(), seed, **settings)
+        machine = fitted(top, last, seen.cpu().numpy(), seed, device, **settings)
         trainer.interrupted = was_interrupted(machine)
         network.top.load_state_dict(machine.module_.state_dict())
 

@@ -24,8 +24,8 @@ N_EACH = 100  # dreams of each digit
 N_LABELS = 100
 UP_DOWN: dict[str, Any] = {
     "learning_rate": "cosine",
-    "learning_rate_init": 0.003,
-    "max_iter": 100,
+    "learning_rate_init": 0.01,
+    "max_iter": 150,
     "batch_size": 100,
     "precision": "bfloat16",
     "n_iter_no_change": np.inf,

@@ -31,8 +31,8 @@ class Phase(NamedTuple):
 def difference_of_products(out: Tensor, free: Phase, given: Phase) -> None:
     """Set to the mean of h' v over free samples, less that over the given ones."""
     if given.v.layout is torch.strided and free.n == given.n:
-        h, v = torch.cat([free.h, given.h]), torch.cat([free.v, -given.v])
-        out.copy_(torch.mm(h.t(), v)).div_(free.n)  # of which bfloat16 rounds the difference alone
+        h = torch.cat([free.h / free.n, given.h / -free.n])
+        out.copy_(torch.mm(h.t(), torch.cat([free.v, given.v])))  # bfloat16 rounds the difference
         return
     out.copy_(torch.mm(free.h.t(), free.v)).div_(free.n)
     data = torch.mm(given.v.t(), given.h).t()  # either may be sparse on the left alone

@@ -32,7 +32,7 @@ from sknets.base import (
     NetworkTransformer,
     SupervisedNetwork,
 )
-from sknets.base.layerwise import Affine, all_inputs, check_machines, stacked
+from sknets.base.layerwise import Affine, all_inputs, check_machines, stacked, was_interrupted
 from sknets.layers import (
     ACTIVATIONS,
     INITIALIZERS,
@@ -356,7 +356,7 @@ class DenseNetwork(NetworkTransformer, SupervisedNetwork):
         sizes = [layer.out_features for layer in hidden]
         device = trainer.compute_device
         fitted = stacked(machines, sizes, X, self._seed, device)
-        trainer.interrupted = len(fitted) < len(hidden)
+        trainer.interrupted = was_interrupted(fitted)
         for layer, machine in zip(hidden, fitted, strict=False):
             Affine.of(machine).copy_to(layer)
 

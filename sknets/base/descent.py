@@ -104,7 +104,8 @@ class DescentEstimator(TrainingParameters, NetworkEstimator):
                 f"The training loss became non-finite in epoch {len(self.history_)}; the best "
                 "weights before it are kept."
             )
-        expected = incremental or trainer.recipe.schedule.ends_by_design
+        recipe = trainer.recipe
+        expected = incremental or recipe.schedule.ends_by_design or not recipe.max_epochs
         if expected or trainer.stop_message or trainer.interrupted or self._full_batch:
             return None
         return (

@@ -64,6 +64,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
     }
     _fit_state: ClassVar[dict[str, type]] = {
         "_input_dtype": str,
+        "_interrupted": bool,
         "_seed": int,
         "_training_state": dict,
     }
@@ -147,6 +148,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
             else:
                 self._check_lasting()
             data = self._training_set(call, fresh)
+            data = data._replace(difficulty=self._difficulty(call, data.n_samples))
             self._seed = self._draw_seed()
             identity = self._identity(data, fresh) if not call.incremental else None
             resumed = checkpoint.read(self.checkpoint, identity) if identity else None
@@ -163,7 +165,8 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
         try:
             self._run(trainer, batches, call, pretrain=fresh and resumed is None)
         except Exception as error:
-            if not (trainer.epochs_of_call or isinstance(error.__cause__, DivergedError)):
+            diverged = isinstance(error.__cause__, DivergedError)
+            if not trainer.epochs_of_call and ("module_" in before or not diverged):
                 _restore(self, before)  # nothing was learnt: what was is worth more
             raise
         return self
@@ -185,7 +188,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
         X, y = self._validate(call.X, call.y, reset=fresh)
         target = self._encode(y, fresh, call.classes)
         weight = self._weights(X, y, call.sample_weight)
-        return TrainingSet(X, target, weight, self._difficulty(call, X.shape[0]))
+        return TrainingSet(X, target, weight)
 
     def _identity(self, data: TrainingSet, fresh: bool) -> dict[str, Any] | None:
         """What tells this fit from others in its checkpoint, if it has one."""
@@ -257,8 +260,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
         module = self._new_module() if fresh else self._continued_module()
         self._choose_trained(module)
         self.module_ = module.to(batches.device, batches.dtype)
-        listed = (declared_names(type(self), field) for field in AS_FITTED)
-        self._shape = {name: getattr(self, name) for name in chain(*listed)}
+        self._keep_shape()
         if fresh:
             self._start_records()
         flat = FlatParameters(module)
@@ -350,10 +352,11 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
                 if not trainer.interrupted:
                     trainer.train(batches)
         except DivergedError as error:
+            rate = "learning_rate_init" if hasattr(self, "learning_rate_init") else "learning_rate"
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
                 f"values and need to be preprocessed. ({type(self).__name__}: {error}; the weights "
-                "before it are kept. A smaller learning_rate_init or a StandardScaler may help.)"
+                f"before it are kept. A smaller {rate} or a StandardScaler may help.)"
             ) from error
         finally:
             self._record(trainer)
@@ -361,11 +364,16 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
         if problem is not None:
             warn(problem, ConvergenceWarning)
 
+    def _keep_shape(self) -> None:
+        """Remember the values of parameters that a fit is bound to."""
+        listed = (declared_names(type(self), field) for field in AS_FITTED)
+        self._shape = {name: getattr(self, name) for name in chain(*listed)}
+
     def _record(self, trainer: Trainer) -> None:
         """Fitted attributes after (a part of) a training."""
         history = trainer.history
         self.module_.eval()
-        self.n_iter_ = trainer.epochs_of_call
+        self.n_iter_, self._interrupted = trainer.epochs_of_call, trainer.interrupted
         self.t_ = trainer.samples_seen
         self.loss_curve_ = history[:, "train_loss"] if history else []
         if history:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
+from sklearn.neural_network import BernoulliRBM as ScikitLearnRBM
 from torch import nn
 
 from sknets._data import Data
@@ -44,16 +45,12 @@ class Affine(NamedTuple):
 
 
 def is_stackable(machine: Any) -> bool:
-    """Whether it is an estimator that finds hidden units, of a number that can be set."""
-    return (
-        isinstance(machine, BaseEstimator)
-        and hasattr(machine, "transform")
-        and "n_components" in machine.get_params(deep=False)
-    )
+    """Whether it is a machine of ours or of scikit-learn's, whose hidden units make a layer."""
+    return hasattr(type(machine), "affine_") or isinstance(machine, ScikitLearnRBM)
 
 
 def check_machines(pretrain: Any, n_layers: int, name: str, owner: str) -> None:
-    """Raise for what is neither a machine nor a list of one for each layer."""
+    """Raise for what is neither a machine nor a list of one for each layer, or has bad settings."""
     each = pretrain if isinstance(pretrain, (list, tuple)) else [pretrain]
     right_number = each is not pretrain or len(each) == n_layers
     if not right_number or not all(map(is_stackable, each)):
@@ -62,6 +59,16 @@ def check_machines(pretrain: Any, n_layers: int, name: str, owner: str) -> None:
             f"BernoulliRBM(), or a list of one for each of {n_layers} layers. "
             f"Got {pretrain!r} instead."
         )
+    for machine in each:
+        check_settings(machine)
+
+
+def check_settings(part: Any) -> None:
+    """Raise for parameters that are not allowed, before a part's turn comes."""
+    if hasattr(part, "_check_settings"):
+        part._check_settings(incremental=False)
+    else:
+        part._validate_params()
 
 
 def stacked(
@@ -84,14 +91,14 @@ def stacked(
     Returns
     -------
     machines : list of estimators
-        Fewer where the training was interrupted.
+        Fewer where the training of the last of them was interrupted.
     """
     each = pretrain if isinstance(pretrain, (list, tuple)) else [pretrain] * len(sizes)
     machines: list[Any] = []
     for i, (machine, size) in enumerate(zip(each, sizes, strict=True), start=1):
         of_layer = derived_seed(seed, Stream.PRETRAIN, i)
         machines.append(fitted(machine, size, X, of_layer, device))
-        if was_interrupted(machines[-1]):
+        if was_interrupted(machines):
             break
         if i < len(sizes):
             X = machines[-1].transform(X)
@@ -111,10 +118,9 @@ def fitted(
     return machine.fit(X)
 
 
-def was_interrupted(machine: Any) -> bool:
-    """Whether the training of a fitted machine ended by a Ctrl-C."""
-    epochs = machine.get_params().get("n_iter", 0)
-    return bool(getattr(machine, "n_iter_", np.inf) < epochs)
+def was_interrupted(machines: Sequence[Any]) -> bool:
+    """Whether the training of the last of fitted machines, if any, ended by a Ctrl-C."""
+    return bool(machines) and getattr(machines[-1], "_interrupted", False)
 
 
 def all_inputs(data: Data) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 from numbers import Integral
 from typing import Any
@@ -14,11 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from sknets._params import Interval, OneOf, check_values
-from sknets._random import draw_seed
+from sknets._random import Stream, draw_seed, generator
 from sknets._training.callbacks import NoImprovement
 from sknets._training.trainer import Trainer
 from sknets.base import DescentEstimator, NetworkTransformer
-from sknets.base.training_set import Call
+from sknets.base.training_set import Call, TrainingSet
 from sknets.boltzmann.ais import LogPartition, annealed, drawn, reverse_annealed, temperatures
 from sknets.boltzmann.draws import Draws, draws_for
 from sknets.boltzmann.energy import counted
@@ -30,9 +29,14 @@ N_STEPS = 1000  # of chains from which samples are annealed back
 class GenerativeMachine(NetworkTransformer):
     """Abstract: a machine with hidden units that draws what looks like its data."""
 
-    @abstractmethod
     def _drawn(self, n: int, n_steps: int, draws: Draws) -> Tensor:
         """States after some steps of Gibbs sampling, visible units first."""
+        found: Tensor = self.module_.sampled(n, n_steps, draws)
+        return found
+
+    def _features(self, x: Tensor) -> Tensor:
+        found: Tensor = self.module_(x)
+        return found
 
     # -- fit
 
@@ -157,8 +161,14 @@ class TwoWays(GenerativeMachine):
         v : ndarray of shape (n_samples, n_features)
             The expectations.
         """
-        module, X = self.module_, self._validated_rows(X)
+        X = self._validated_rows(X)
+        module = self.module_
         return self._by_rows(X, lambda v: module.backward_mean(module(v)))
+
+    def _measure(self, valid: TrainingSet) -> dict[str, float]:
+        """By the error of reconstruction."""
+        error = float(self._by_rows(valid.X, self.module_.reconstruction_error).mean(dtype=float))
+        return {"valid_loss": error, "valid_score": -error}
 
 
 class EnergyModel(GenerativeMachine):
@@ -291,6 +301,9 @@ class MachineDescent(GenerativeMachine, DescentEstimator):
                     f"A {type(self).__name__} takes all samples, and is one machine: it knows no "
                     f"{name}={getattr(self, name)!r}."
                 )
+
+    def _initialise(self, module: Any, seed: int) -> None:
+        module.initialise(generator(seed, Stream.WEIGHTS))
 
     def _stopping_rule(self, scored: bool) -> NoImprovement:
         if scored:

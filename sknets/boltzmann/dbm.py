@@ -6,28 +6,24 @@ Salakhutdinov and Hinton (2009), "Deep Boltzmann machines", AISTATS.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.base import clone
-from torch import Tensor
 
 from sknets._data import Data
 from sknets._measure import Field, Layer
 from sknets._params import ClassLike, Interval, OneOf, estimator, param
-from sknets._random import Stream, generator
 from sknets._training.optimizers import STOCHASTIC
 from sknets._training.parameters import FlatParameters
 from sknets._training.trainer import Trainer
-from sknets.base.layerwise import all_inputs, stacked
-from sknets.base.training_set import TrainingSet
+from sknets.base.layerwise import all_inputs, stacked, was_interrupted
 from sknets.boltzmann.base import EnergyModel, MachineDescent, TwoWays
 from sknets.boltzmann.dbn import FILTERS, BeliefParameters, is_binary
 from sknets.boltzmann.deep_boltzmann import DeepMachine, DeepStep
-from sknets.boltzmann.draws import Draws, draws_for
+from sknets.boltzmann.draws import draws_for
 from sknets.boltzmann.network import RBM
 from sknets.boltzmann.statistics import mean_of
 
@@ -144,9 +140,6 @@ class DBM(BeliefParameters, TwoWays, EnergyModel, MachineDescent):
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> DeepMachine:
         return DeepMachine(self._machines()[0]._visible_units(input_shape[0]), self._sizes())
 
-    def _initialise(self, module: Any, seed: int) -> None:
-        module.initialise(generator(seed, Stream.WEIGHTS))
-
     def _choose_trained(self, module: Any) -> None:
         if module.real_units is not None:
             module.units(0).log_variance.requires_grad_(self.learn_variances)
@@ -159,15 +152,16 @@ class DBM(BeliefParameters, TwoWays, EnergyModel, MachineDescent):
             doubled = doubled_machines(self._machines())
             X = all_inputs(batches)
             fitted = stacked(doubled, self._sizes(), X, self._seed, batches.device)
-            trainer.interrupted = len(fitted) < len(doubled)
+            trainer.interrupted = was_interrupted(fitted)
             take_machines(machine, [each.module_ for each in fitted])
         else:
             visible = mean_of(batches, lambda v: v)
             machine.biases[0].copy_(machine.units(0).biases_of(visible))
             if machine.real_units is not None:
                 machine.real_units.start(batches, visible)
-        for mean, i in zip(machine.means, range(machine.n_layers), strict=True):
-            mean.copy_(mean_of(batches, partial(machine.mean_of_layer, i)))
+        means = mean_of(batches, lambda v: torch.cat(machine.given_visible(v), 1))
+        for mean, found in zip(machine.means, means.split([*map(len, machine.means)]), strict=True):
+            mean.copy_(found)
 
     def _step(self, module: Any, flat: FlatParameters) -> DeepStep:
         return DeepStep(
@@ -179,11 +173,6 @@ class DBM(BeliefParameters, TwoWays, EnergyModel, MachineDescent):
             centring_rate=self.centring_rate if self.centring else None,
             mixed=self._mixed,
         )
-
-    def _measure(self, valid: TrainingSet) -> dict[str, float]:
-        """By the error of reconstruction."""
-        error = float(self._by_rows(valid.X, self.module_.reconstruction_error).mean(dtype=float))
-        return {"valid_loss": error, "valid_score": -error}
 
     # -- the machine's view of the data
 
@@ -225,12 +214,6 @@ class DBM(BeliefParameters, TwoWays, EnergyModel, MachineDescent):
         X = self._validated_rows(X)
         log_z = self._log_z(log_partition, self.random_state)
         return -self._by_rows(X, self.module_.variational_free_energy) - log_z
-
-    def _drawn(self, n: int, n_steps: int, draws: Draws) -> Tensor:
-        return self.module_.sampled(n, n_steps, draws)
-
-    def _features(self, x: Tensor) -> Tensor:
-        return self.module_(x)
 
     def _layers(self) -> list[Layer]:
         found, below = [], self.n_features_in_

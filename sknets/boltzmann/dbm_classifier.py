@@ -21,6 +21,8 @@ from sknets._random import Stream, derived_seed, draw_seed
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import AutogradStep, Step
 from sknets._training.trainer import Trainer
+from sknets.base.layerwise import check_settings, was_interrupted
+from sknets.base.training_set import Call, TrainingSet
 from sknets.boltzmann.dbm import DBM
 from sknets.boltzmann.unweighted import UnweightedClassifier
 from sknets.layers import ACTIVATIONS
@@ -149,6 +151,7 @@ class DBMClassifier(UnweightedClassifier):
                 f"The 'dbm' parameter of {type(self).__name__} must be a DBM or None. "
                 f"Got {self.dbm!r} instead."
             )
+        check_settings(self._machine())
 
     def _machine(self) -> Any:
         """The description of the machine."""
@@ -157,15 +160,16 @@ class DBMClassifier(UnweightedClassifier):
         machine = clone(described).set_params(hidden_layer_sizes=self._hidden_layer_sizes())
         return machine.set_params(device=self.device) if machine.device == "auto" else machine
 
-    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        X, y = super()._validate(X, y, reset)
-        if reset:
+    def _training_set(self, call: Call, fresh: bool) -> TrainingSet:
+        """The machine learns the inputs once targets are allowed; its mean fields stand beside."""
+        data = super()._training_set(call, fresh)
+        if fresh:
             machine = self._machine()
             if machine.random_state is None:
                 seed = derived_seed(draw_seed(self.random_state), Stream.PRETRAIN)
                 machine.set_params(random_state=seed)
-            self.dbm_ = machine.fit(X)
-        return self._augmented(X), y
+            self.dbm_ = machine.fit(data.X)
+        return data._replace(X=self._augmented(data.X))
 
     def _checked_rows(self, X: Any, reset: bool) -> np.ndarray:
         return self._augmented(super()._checked_rows(X, reset))
@@ -185,6 +189,7 @@ class DBMClassifier(UnweightedClassifier):
     def _pretrain(self, trainer: Trainer, batches: Data) -> None:
         machine = self.dbm_.module_
         trainer.module_.start_from(machine.weights, machine.biases)
+        trainer.interrupted = was_interrupted([self.dbm_])
 
     def _step(self, module: Any, flat: FlatParameters) -> Step:
         return AutogradStep(module, self._loss_function(), flat.grad, self._mixed)

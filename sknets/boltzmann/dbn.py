@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -9,23 +10,24 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 import torch
-from sklearn.base import BaseEstimator
-from torch import Tensor, nn
+from sklearn.base import BaseEstimator, clone
+from torch import nn
 
 from sknets._data import Data
 from sknets._measure import Layer, layers_of
 from sknets._params import Interval, InvalidParameterError, OneOf, check_values, estimator, param
-from sknets._random import Stream, generator
 from sknets._training.parameters import FlatParameters
 from sknets._training.trainer import Recipe, Trainer
-from sknets.base.layerwise import Affine, all_inputs, check_machines, stacked
+from sknets.base.layerwise import Affine, all_inputs, check_machines, stacked, was_interrupted
 from sknets.base.training_set import TrainingSet
 from sknets.boltzmann.base import MachineDescent, TwoWays
 from sknets.boltzmann.deep_belief import DeepBeliefNet, DirectedLayers, UpDownStep
-from sknets.boltzmann.draws import Draws, draws_for
+from sknets.boltzmann.draws import draws_for
 from sknets.boltzmann.rbm import BernoulliRBM, GaussianRBM
 from sknets.boltzmann.restricted import RestrictedMachine
+from sknets.boltzmann.units import Gaussian
 
+ROUNDING = 1e-6  # of a scaler, by which values may be beyond 0 and 1
 FILTERS = (
     "ndarray of shape (hidden_layer_sizes[0], n_features): The weights of the first hidden layer."
 )
@@ -55,7 +57,7 @@ class BeliefParameters(BaseEstimator):
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
         sizes = self._sizes()
-        if not sizes or not all(isinstance(size, Integral) and size > 0 for size in sizes):
+        if not sizes or not all(map(is_count, sizes)):
             raise InvalidParameterError(
                 f"The 'hidden_layer_sizes' parameter of {type(self).__name__} must hold one whole "
                 f"number > 0 at least. Got {self.hidden_layer_sizes!r} instead."
@@ -69,6 +71,7 @@ class BeliefParameters(BaseEstimator):
                 f"The 'rbm' parameter of {type(self).__name__} must hold restricted Boltzmann "
                 f"machines of sknets, binary ones above the first. Got {self.rbm!r} instead."
             )
+        check_units(self._machines(), type(self).__name__)
 
     def _sizes(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
@@ -79,8 +82,12 @@ class BeliefParameters(BaseEstimator):
         if isinstance(self.rbm, (list, tuple)):
             return list(self.rbm)
         if self.rbm is not None:
-            return [self.rbm] * len(self._sizes())
+            return of_layers(self.rbm, len(self._sizes()))
         return default_machines(len(self._sizes()), self._is_real)
+
+    def _first_machines(self) -> list[Any]:
+        """The description of the layer above each part of the data, of which there is one."""
+        return self._machines()[:1]
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         X, y = super()._validate(X, y, reset)
@@ -93,11 +100,16 @@ class BeliefParameters(BaseEstimator):
 class BeliefModel(TwoWays, MachineDescent):
     """Abstract: a generative model of a machine on top of directed layers."""
 
+    @abstractmethod
+    def _first_machines(self) -> list[Any]:
+        """The description of the layer above each part of the data."""
+
     fine_tuning: Any = param(
         None,
         [None, OneOf("up_down")],
         "Whether all weights are trained at once after the layers, for `max_iter` epochs: by "
-        "contrastive wake-sleep, up and down. None: they are not, and what says how is ignored.",
+        "contrastive wake-sleep, up and down. None: `fit` leaves them as layers learnt them, and "
+        "what says how is ignored; `partial_fit` goes on up and down.",
     )
     n_gibbs_steps: int = param(
         3,
@@ -120,12 +132,20 @@ class BeliefModel(TwoWays, MachineDescent):
 
     # -- fit
 
-    def _initialise(self, module: Any, seed: int) -> None:
-        module.initialise(generator(seed, Stream.WEIGHTS))
-
     def _step(self, module: Any, flat: FlatParameters) -> UpDownStep:
         draws = draws_for(flat.values.device, self._seed)
         return UpDownStep(module, flat, draws, self.n_gibbs_steps, mixed=self._mixed)
+
+    def _choose_trained(self, module: Any) -> None:
+        """Variances that machines were not to learn stay as they are."""
+        for path, machine in zip(module.each_path, self._first_machines(), strict=True):
+            units = path.units(0)
+            if isinstance(units, Gaussian):
+                units.log_variance.requires_grad_(machine.learn_variances)
+
+    def _split(self, data: TrainingSet) -> tuple[np.ndarray, np.ndarray] | None:
+        """Without fine-tuning nothing is held out: all rows are for the layers."""
+        return None if self.fine_tuning is None else super()._split(data)
 
     def _recipe(self, seed: int, difficulty: Any, incremental: bool) -> Recipe:
         recipe = super()._recipe(seed, difficulty, incremental)
@@ -137,11 +157,6 @@ class BeliefModel(TwoWays, MachineDescent):
         super()._record(trainer)
         if not trainer.recipe.max_epochs:
             self.n_iter_ = self._n_epochs_of_layers
-
-    def _measure(self, valid: TrainingSet) -> dict[str, float]:
-        """By the error of reconstruction."""
-        error = float(self._by_rows(valid.X, self.module_.reconstruction_error).mean(dtype=float))
-        return {"valid_loss": error, "valid_score": -error}
 
     # -- the network's view of the data
 
@@ -188,23 +203,15 @@ class BeliefModel(TwoWays, MachineDescent):
         return self._by_rows(X, lambda v: network.log_bound(v, n_draws, draws)) - log_z
 
     @property
-    def top_(self) -> BernoulliRBM:
+    def top_(self) -> Any:
         """The machine on top, as an estimator fitted to the layer below it."""
         if "module_" not in vars(self):
             raise AttributeError(f"'top_' needs a fitted {type(self).__name__}.")
         machine = self.module_.top
-        made: Any = BernoulliRBM
-        top: BernoulliRBM = made(self.n_outputs_)
-        top.n_features_in_, top.n_outputs_ = machine.visible.n, self.n_outputs_
-        top._shape = {"n_components": self.n_outputs_, "groups": None, "copies": (1, 1)}
-        top._input_dtype, top.module_, top.history_ = self._input_dtype, machine, []
-        return top
-
-    def _drawn(self, n: int, n_steps: int, draws: Draws) -> Tensor:
-        return self.module_.sampled(n, n_steps, draws)
-
-    def _features(self, x: Tensor) -> Tensor:
-        return self.module_(x)
+        if isinstance(machine.visible, Gaussian):
+            return GaussianRBM._holding(machine, self._input_dtype)
+        groups = [group.tolist() for group in getattr(machine.visible, "groups", [])]
+        return BernoulliRBM._holding(machine, self._input_dtype, groups=groups or None)
 
     def _layers(self) -> list[Layer]:
         return layers_of(self.module_, self._input_shape())
@@ -256,13 +263,14 @@ class DBN(BeliefParameters, BeliefModel):
 
     def _pretrain(self, trainer: Trainer, batches: Data) -> None:
         """Greedy layer-wise training (Hinton, Osindero and Teh, 2006, section 4)."""
+        self._n_epochs_of_layers, sizes = 0, self._sizes()
         X = all_inputs(batches)
-        fitted = stacked(self._machines(), self._sizes(), X, self._seed, batches.device)
-        trainer.interrupted = len(fitted) < len(self._sizes())
+        fitted = stacked(self._machines(), sizes, X, self._seed, batches.device)
+        trainer.interrupted = was_interrupted(fitted)
         self._n_epochs_of_layers = sum(machine.n_iter_ for machine in fitted)
         network: DeepBeliefNet = trainer.module_
-        take_layers(network.path(0), fitted[:-1] if not trainer.interrupted else fitted)
-        if not trainer.interrupted:
+        take_layers(network.path(0), fitted[: len(sizes) - 1])
+        if len(fitted) == len(sizes):
             network.top.load_state_dict(fitted[-1].module_.state_dict())
 
     # -- the network's view of the data
@@ -307,10 +315,39 @@ def default_machines(n: int, of_real_values: bool = False) -> list[Any]:
     return ([real(init_std=0.1) if of_real_values else upper] + [upper] * (n - 1))[:n]
 
 
+def of_layers(machine: Any, n: int) -> list[Any]:
+    """One machine as that of some layers, of which the first has the groups of visible units."""
+    grouped = is_binary(machine) and machine.groups
+    upper = clone(machine).set_params(groups=None) if grouped else machine
+    return ([machine] + [upper] * (n - 1))[:n]
+
+
+def check_units(machines: Sequence[Any], owner: str) -> None:
+    """Raise for units that layers do not have."""
+    for i, machine in enumerate(machines):
+        if not is_binary(machine):
+            continue
+        if tuple(machine.copies) != (1, 1):
+            raise InvalidParameterError(
+                f"Machines in the 'rbm' parameter of {owner} have no copies of units. "
+                f"Got copies={machine.copies!r}."
+            )
+        if i and machine.groups:
+            raise InvalidParameterError(
+                f"Only the first of several machines in the 'rbm' parameter of {owner} can have "
+                f"groups, of visible units. Got groups={machine.groups!r}."
+            )
+
+
 def is_real(X: Any) -> bool:
     """Whether values are none of binary units, nor probabilities of their being 1."""
     values = X.data if sp.issparse(X) else X[:]
-    return bool(values.size and (values.min() < 0 or values.max() > 1))
+    return bool(values.size and (values.min() < -ROUNDING or values.max() > 1 + ROUNDING))
+
+
+def is_count(value: Any) -> bool:
+    """Whether it is a whole number > 0."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0
 
 
 def is_binary(machine: Any) -> bool:

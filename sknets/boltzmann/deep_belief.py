@@ -20,6 +20,7 @@ from sknets._training.steps import StepResult, multiplying
 from sknets.boltzmann.categories import completed, log_odds
 from sknets.boltzmann.draws import Draws
 from sknets.boltzmann.network import RBM
+from sknets.boltzmann.real_units import RealUnits
 from sknets.boltzmann.statistics import dense_tensor
 from sknets.boltzmann.units import Bernoulli, Categorical, Units
 
@@ -51,6 +52,13 @@ class DirectedLayers(nn.Module):
         """Those of a layer, the visible the first."""
         found: Any = self.layers[i]
         return found
+
+    @property
+    def real_units(self) -> RealUnits | None:
+        """The visible ones, where they have real values that layers make."""
+        if not len(self.down):
+            return None
+        return RealUnits.of(self.units(0), *(getattr(self.down[0], k) for k in ("weight", "bias")))
 
     def inputs_up(self, i: int, x: Tensor) -> Tensor:
         """What layer i + 1 gets of values of layer i."""
@@ -139,6 +147,8 @@ class DeepBeliefNet(nn.Module):
                 parameter.normal_(0, INIT_STD, generator=draws)
             else:
                 parameter.zero_()
+        for path in self.each_path:
+            path.units(0).reset()
         self.top.visible_mean.fill_(0.5)
         self.top.hidden_mean.fill_(0.5)
 
@@ -356,6 +366,10 @@ class UpDownStep:
                 loss = loss - path.log_p_down(awake).mean() - path.log_p_up(asleep).mean()
         self.flat.grad.zero_()
         loss.backward()
+        for path in paths:
+            real = path.real_units
+            if real is not None:
+                real.limit()
         return StepResult(loss.detach(), None)
 
     def state(self) -> dict[str, Any]:

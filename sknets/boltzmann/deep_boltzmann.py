@@ -64,6 +64,7 @@ class DeepMachine(EnergyNetwork):
             weight.normal_(0, INIT_STD, generator=draws)
         for mean in self.means:
             mean.fill_(0.5)
+        self.units(0).reset()
 
     def units(self, i: int) -> Units:
         """Those of a layer."""
@@ -181,10 +182,6 @@ class DeepMachine(EnergyNetwork):
         """Their means given the data, side by side."""
         above = self.given_visible(v)[2:]
         return torch.cat(above, 1) if above else v.new_zeros(v.shape[0], 0)
-
-    def mean_of_layer(self, i: int, v: Tensor) -> Tensor:
-        """Means of one of them."""
-        return self.given_visible(v)[i]
 
     def forward(self, v: Tensor) -> Tensor:
         """The means of the last hidden layer."""

@@ -220,9 +220,6 @@ class BoltzmannMachine(EnergyModel, MachineDescent):
         """The biases of all units."""
         return self._values("intercept_", lambda machine: machine.bias)
 
-    def _features(self, x: Tensor) -> Tensor:
-        return self.module_(x)
-
     def _layers(self) -> list[Layer]:
         n, n_units = self.n_features_in_, self.module_.n
         field = (Field(n, n, (n - 1) / 2),)

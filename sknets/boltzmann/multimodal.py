@@ -22,12 +22,21 @@ from sknets._data import Data
 from sknets._params import Interval, InvalidParameterError, check_values, estimator, param
 from sknets._random import Stream, derived_seed
 from sknets._training.trainer import Trainer
-from sknets.base.layerwise import all_inputs, fitted, stacked, was_interrupted
+from sknets.base.layerwise import (
+    all_inputs,
+    check_settings,
+    fitted,
+    stacked,
+    was_interrupted,
+)
 from sknets.boltzmann.dbn import (
     BeliefModel,
+    check_units,
     default_machines,
     is_binary,
+    is_count,
     is_real,
+    of_layers,
     take_layers,
 )
 from sknets.boltzmann.deep_belief import DeepBeliefNet, DirectedLayers
@@ -144,8 +153,7 @@ class MultimodalDBN(BeliefModel):
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
         sizes = self._sizes()
-        right = [all(isinstance(n, Integral) and int(n) > 0 for n in each) for each in sizes]
-        if len(sizes) < 2 or not all(right):
+        if len(sizes) < 2 or not all(all(map(is_count, each)) for each in sizes):
             raise InvalidParameterError(
                 f"The 'hidden_layer_sizes' parameter of {type(self).__name__} must hold whole "
                 "numbers > 0 for each of two modalities or more. Got "
@@ -153,8 +161,7 @@ class MultimodalDBN(BeliefModel):
             )
         if self.modalities is not None:
             widths = list(self.modalities)
-            each = all(isinstance(n, Integral) and int(n) > 0 for n in widths)
-            if len(widths) != len(sizes) or not each:
+            if len(widths) != len(sizes) or not all(map(is_count, widths)):
                 raise InvalidParameterError(
                     f"The 'modalities' parameter of {type(self).__name__} must hold a whole number "
                     f"> 0 for each of {len(sizes)} modalities. Got {self.modalities!r} instead."
@@ -170,6 +177,14 @@ class MultimodalDBN(BeliefModel):
                 "with a machine of sknets for each modality, or with a list of one for each layer, "
                 f"binary ones above the first. Got {self.rbm!r} instead."
             )
+        for machines in each_layer:
+            check_units(machines, type(self).__name__)
+            for machine in machines:
+                check_settings(machine)
+
+    def _first_machines(self) -> list[Any]:
+        """The description of the layer above each modality, None where there is none."""
+        return [each[0] if each else None for each in self._machines(self._are_real)]
 
     def _sizes(self) -> list[tuple[int, ...]]:
         """Units of the layers of each modality."""
@@ -186,7 +201,7 @@ class MultimodalDBN(BeliefModel):
             elif isinstance(described, (list, tuple)):
                 found.append(list(described))
             else:
-                found.append([described] * len(each))
+                found.append(of_layers(described, len(each)))
         return found
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
@@ -239,8 +254,8 @@ class MultimodalDBN(BeliefModel):
             made = stacked(each, sizes, X[:, columns], seed, batches.device)
             take_layers(network.path(i - 1), made)
             self._n_epochs_of_layers += sum(machine.n_iter_ for machine in made)
-            if len(made) < len(sizes):
-                trainer.interrupted = True
+            trainer.interrupted = was_interrupted(made)
+            if trainer.interrupted:
                 return
         with torch.inference_mode():
             seen = torch.cat([network.up_to_top(batch.x) for batch in batches.epoch(None)])
@@ -249,7 +264,7 @@ class MultimodalDBN(BeliefModel):
         machine = fitted(joint, self.n_components, seen.cpu().numpy(), seed, batches.device)
         network.top.load_state_dict(machine.module_.state_dict())
         self._n_epochs_of_layers += machine.n_iter_
-        trainer.interrupted = was_interrupted(machine)
+        trainer.interrupted = was_interrupted([machine])
 
     # -- one modality from another
 

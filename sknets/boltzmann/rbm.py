@@ -81,7 +81,8 @@ class BernoulliRBM(RestrictedMachine):
         (1, 1),
         ["array-like"],
         "Copies of each visible and of each hidden unit, with the same weights and bias. Two make "
-        "up for the layer beyond that a machine of a DBM does not see while it learns alone.",
+        "up for the layer beyond that a machine of a DBM does not see while it learns alone. "
+        "Hidden units get the weights in `components_` as often as visible ones have copies.",
     )
 
     _shape_parameters: ClassVar[tuple[str, ...]] = ("groups", "copies")
@@ -217,18 +218,8 @@ class GaussianRBM(RestrictedMachine):
         """The variances of visible units given hidden ones."""
         return self._values("variances_", lambda machine: machine.visible.log_variance.exp())
 
-    @property
-    def affine_(self) -> tuple[np.ndarray, np.ndarray]:
-        """The weights and biases of what hidden units get: X @ weight.T + bias."""
-        return self.components_ / self.variances_, self.intercept_hidden_
-
     def _visible_units(self, n: int) -> Units:
         return Gaussian(n)
-
-    @torch.no_grad()
-    def _initialise(self, module: Any, seed: int) -> None:
-        super()._initialise(module, seed)
-        module.visible.log_variance.zero_()
 
     @torch.no_grad()
     def _pretrain(self, trainer: Trainer, batches: Data) -> None:

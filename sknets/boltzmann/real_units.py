@@ -16,13 +16,15 @@ from sknets.boltzmann.statistics import Phase, dense_tensor, mean_of
 from sknets.boltzmann.units import Gaussian, Units
 
 STEEPEST = 1.0  # gradient by the logarithm of a variance
+LEAST = 1e-6  # what may become of the data's variance
 
 
 class RealUnits:
     """Real visible units of a machine, and what is connected with them.
 
     The gradient by the logarithm of a variance, z, grows as the variance falls, and would make it
-    fall the faster, so that it has a limit.
+    fall the faster, so that it has a limit; where nearly nothing is left of the data's variance, it
+    falls no more, and that of a constant does not fall.
 
     Parameters
     ----------
@@ -47,9 +49,11 @@ class RealUnits:
     def start(self, data: Data, mean: Tensor) -> None:
         """Take the variances of the data, and weights by which its scale does not matter."""
         variance = mean_of(data, lambda v: (dense_tensor(v) - mean).square())
-        smallest = torch.finfo(variance.dtype).eps * (1 + mean.square())
-        found = torch.where(variance > smallest, variance, 1.0)  # of a constant, 1
+        rounded = (4 * torch.finfo(variance.dtype).eps * mean).square()
+        varies = variance > rounded
+        found = torch.where(varies, variance, 1.0)  # of a constant, 1
         self.units.log_variance.copy_(found.log())
+        self.units.least.copy_(torch.where(varies, found * LEAST, 1.0).log())
         self.weight.mul_(found.sqrt())
 
     def set_gradient(self, given: Phase, free: Phase) -> None:
@@ -65,7 +69,15 @@ class RealUnits:
             return (phase.v * (phase.h @ self.weight) - away / 2).mean(0) * self.units.precision
 
         torch.sub(mean(given), mean(free), out=self.gradient)
+        self.limit()
+
+    def limit(self) -> None:
+        """Keep the gradient by z within its limits, if variances are learnt."""
+        if self.gradient is None:
+            return
         self.gradient.clamp_(-STEEPEST, STEEPEST)
+        at_least = self.units.log_variance <= self.units.least
+        self.gradient.masked_fill_(at_least & (self.gradient > 0), 0)
 
     def standardise(self) -> None:
         """Make steps of weights and biases those of standardised values."""
@@ -81,5 +93,6 @@ class RealUnits:
         if self.gradient is None:
             return
         sent = self.weight * self.units.seen(mean)
-        self.gradient.add_(of_hidden @ sent).clamp_(-STEEPEST, STEEPEST)
+        self.gradient.add_(of_hidden @ sent)
+        self.limit()
         of_hidden.add_(sent @ self.gradient)

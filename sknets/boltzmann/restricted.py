@@ -229,6 +229,15 @@ class RestrictedMachine(TwoWays, EnergyModel, PacedParameters):
     def _batch_size(self, n: int) -> int:
         return min(self.batch_size, n)
 
+    @classmethod
+    def _holding(cls, machine: RBM, dtype: str, **settings: Any) -> Any:
+        """A fitted estimator of a machine that learnt otherwise."""
+        found: Any = cls(n_components=machine.hidden.n, **settings)
+        found.n_features_in_, found.n_outputs_ = machine.visible.n, machine.hidden.n
+        found._keep_shape()
+        found._input_dtype, found.module_, found.history_ = dtype, machine, []
+        return found
+
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> RBM:
         return RBM(self._visible_units(input_shape[0]), self._hidden_units(n_outputs))
 
@@ -244,6 +253,7 @@ class RestrictedMachine(TwoWays, EnergyModel, PacedParameters):
         module.hidden_bias.zero_()
         module.visible_mean.zero_()
         module.hidden_mean.fill_(0.5)
+        module.visible.reset()
 
     @torch.no_grad()
     def _pretrain(self, trainer: Trainer, batches: Data) -> None:
@@ -450,15 +460,13 @@ class RestrictedMachine(TwoWays, EnergyModel, PacedParameters):
 
         return self._by_rows(X, bound)
 
-    def _drawn(self, n: int, n_steps: int, draws: Draws) -> Tensor:
-        return self.module_.sampled(n, n_steps, draws)
-
     # -- scikit-learn's view of the weights
 
     @property
     def affine_(self) -> tuple[np.ndarray, np.ndarray]:
         """The weights and biases of what hidden units get: X @ weight.T + bias."""
-        return self.components_, self.intercept_hidden_
+        weight = self._values("affine_", lambda machine: machine.visible.seen(machine.weight))
+        return weight, self.intercept_hidden_
 
     @property
     def components_(self) -> np.ndarray:
@@ -481,9 +489,6 @@ class RestrictedMachine(TwoWays, EnergyModel, PacedParameters):
         n_hidden = self.n_outputs_
         field = (Field(n, n, (n - 1) / 2),)
         return [Layer("hidden", units, (n_hidden,), n_parameters, n * n_hidden, field)]
-
-    def _features(self, x: Tensor) -> Tensor:
-        return self.module_(x)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

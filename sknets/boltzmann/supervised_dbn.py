@@ -29,13 +29,25 @@ from sknets.base.layerwise import all_inputs, fitted, stacked, was_interrupted
 from sknets.base.supervised import is_stochastic
 from sknets.base.training_set import Call, TrainingSet
 from sknets.boltzmann.base import SAMPLING, values_of
-from sknets.boltzmann.dbn import FILTERS, BeliefParameters, take_layers
+from sknets.boltzmann.dbn import FILTERS, BeliefParameters, is_binary, take_layers
 from sknets.boltzmann.deep_belief import AssociativeNet, UpDownStep
 from sknets.boltzmann.draws import draws_for
 from sknets.boltzmann.unweighted import UnweightedClassifier, UnweightedNetwork
 from sknets.layers import ACTIVATIONS
 
 UNKNOWN = -1  # the target of a row without a class
+# What does not go with labels on top, but for its default.
+OF_OUTPUT_LAYER = {
+    "loss": "log_loss",
+    "label_smoothing": 0,
+    "class_weight": None,
+    "activation": "logistic",
+    "dropout": 0,
+    "input_dropout": 0,
+    "noise_std": 0,
+    "batch_norm": False,
+    "max_norm": None,
+}
 
 
 @estimator
@@ -143,8 +155,7 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
         if self.head == "finetune":
             return
         self._check_stochastic()
-        kept = {"loss": "log_loss", "label_smoothing": 0, "class_weight": None}
-        for name, value in kept.items():
+        for name, value in OF_OUTPUT_LAYER.items():
             if getattr(self, name) != value:
                 raise ValueError(
                     f"head='associative' of {type(self).__name__} is a model of the samples as "
@@ -154,9 +165,10 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
     def _encode(self, y: Any, fresh: bool, classes: Any) -> np.ndarray:
         """Encoded classes, and `UNKNOWN` for samples that have none."""
         y = dense(y)
-        marked = np.asarray(y == self.unlabeled) if self.unlabeled is not None else np.zeros(len(y))
-        known = ~marked.reshape(len(y), -1).astype(bool).any(1)
+        known = self._have_class(y)
         if not known.any():
+            if self.head == "associative" and not fresh:
+                return np.full(len(y), UNKNOWN)  # there is something to learn from inputs alone
             raise ValueError(f"No sample has a class: all of y is unlabeled={self.unlabeled!r}.")
         target = super()._encode(y[known], fresh, classes)
         if self.head == "associative" and self._target_kind not in ("binary", "multiclass"):
@@ -164,6 +176,36 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
         found = np.full((len(y), *target.shape[1:]), UNKNOWN, target.dtype)
         found[known] = target
         return found
+
+    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        X, y = super()._validate(X, y, reset)
+        if reset and self.head == "associative" and len(self._sizes()) == 1:
+            (machine,) = self._machines()
+            if not is_binary(machine):
+                raise ValueError(
+                    f"The only machine of this {type(self).__name__} sees inputs beside labels, so "
+                    "that they must be between 0 and 1: scale X, or put a layer between."
+                )
+        return X, y
+
+    def _have_class(self, y: np.ndarray) -> np.ndarray:
+        """Which samples do not have the mark of those without a class."""
+        if self.unlabeled is None:
+            return np.ones(len(y), bool)
+        if isinstance(self.unlabeled, str) != (y.dtype.kind in "OSU"):
+            raise ValueError(
+                f"unlabeled={self.unlabeled!r} cannot be among y, which holds {y.dtype} values."
+            )
+        marked = np.asarray(y == self.unlabeled, dtype=bool).reshape(len(y), -1)
+        return ~np.asarray(marked.any(1))
+
+    def _difficulty(self, call: Call, n_samples: int) -> np.ndarray | None:
+        """That of samples which the network is trained on, given for all of them."""
+        if self.head == "associative" or call.y is None:
+            return super()._difficulty(call, n_samples)
+        known = self._have_class(np.asarray(dense(call.y)))
+        found = super()._difficulty(call, len(known))
+        return None if found is None else found[known]
 
     def _training_set(self, call: Call, fresh: bool) -> TrainingSet:
         """All samples, or those with a class, while machines learn from all."""
@@ -214,7 +256,7 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
         *machines, top = self._machines()
         X, device = all_inputs(batches), batches.device
         below = stacked(machines, sizes, X, self._seed, device) if sizes else []
-        trainer.interrupted = len(below) < len(sizes)
+        trainer.interrupted = was_interrupted(below)
         take_layers(network.path(0), below)
         if trainer.interrupted:
             return
@@ -225,7 +267,7 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
         settings = {"groups": [list(range(network.n_labels))]}
         seed = derived_seed(self._seed, Stream.PRETRAIN, len(sizes) + 1)
         machine = fitted(top, last, seen.cpu().numpy(), seed, device, **settings)
-        trainer.interrupted = was_interrupted(machine)
+        trainer.interrupted = was_interrupted([machine])
         network.top.load_state_dict(machine.module_.state_dict())
 
     def _step(self, module: Any, flat: FlatParameters) -> Step:
@@ -306,8 +348,8 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
     def _indices(self, y: Any, n_samples: int) -> Any:
         """The places of classes among all of them."""
         given = np.full(n_samples, y) if np.ndim(y) == 0 else column_or_1d(y)
-        unknown = np.setdiff1d(given, self.classes_)
-        if len(unknown):
+        unknown = [each for each in given if each not in self.classes_]
+        if unknown or not len(given):
             raise ValueError(f"y has {unknown}, which are none of the classes {self.classes_}.")
         device = next(self.module_.parameters()).device
         return torch.as_tensor(np.searchsorted(self.classes_, given), device=device)

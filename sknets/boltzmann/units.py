@@ -33,6 +33,9 @@ class Units(nn.Module, ABC):
         """What the layers beside it see of its values."""
         return values
 
+    def reset(self) -> None:
+        """Give parameters of the units themselves, if they have any, a value to start from."""
+
     @abstractmethod
     def own(self, values: Tensor, bias: Tensor) -> Tensor:
         """Minus the energy of values by themselves, of shape (n_samples,).
@@ -198,6 +201,12 @@ class Gaussian(Units):
     def __init__(self, n: int) -> None:
         super().__init__(n)
         self.log_variance = nn.Parameter(torch.empty(n))
+        self.least: Tensor  # that it may learn
+        self.register_buffer("least", torch.full((n,), -torch.inf))
+
+    def reset(self) -> None:
+        self.log_variance.zero_()
+        self.least.fill_(-torch.inf)
 
     @property
     def precision(self) -> Tensor:

@@ -205,6 +205,8 @@ class ImagesDisplay:
         picture = mosaic(images, self.n_cols, above=above, gap=gap)
         if ax is None:
             inches = tile * self.n_cols * np.array([1, picture.shape[0] / picture.shape[1]])
+            longest = max((len(str(label)) for label in self.row_labels or []), default=0)
+            inches[0] += longest * LABEL_POINTS * 0.6 / 72  # a letter is 0.6 em wide
             _, ax = pyplot.subplots(figsize=inches + MARGIN_INCHES, layout="constrained")
         self.im_ = ax.imshow(picture, **style)
         fitting = 72 * tile / (0.6 * max(map(len, labels), default=1))  # a letter is 0.6 em wide

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
+from sknets._params import InvalidParameterError
 from sknets.inspection._curves import Curve, Curves, Words, of_history
 from sknets.inspection._fitted import having
 
@@ -94,6 +95,11 @@ class LossCurveDisplay(Curves):
             The display, drawn.
         """
         estimator = having("loss_curve_", estimator, cls.__name__)
+        if not len(estimator.loss_curve_):
+            raise InvalidParameterError(
+                f"The 'estimator' parameter of {cls.__name__} must have learnt for an epoch at "
+                f"least. Got {estimator!r}, whose loss_curve_ is empty."
+            )
         history = getattr(estimator, "history_", [])
         display = cls(
             estimator.loss_curve_,

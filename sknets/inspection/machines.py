@@ -9,11 +9,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.utils import column_or_1d
 
-from sknets._params import InvalidParameterError
+from sknets._params import Interval, InvalidParameterError, check_values
 from sknets._random import draw_seed
 from sknets.inspection._curves import Curve, Curves, Words, of_history
 from sknets.inspection._fitted import having
 from sknets.inspection.images import ImagesDisplay, as_images
+
+CHAINS = {"n_chains": [Interval(Integral, 1, None, closed="left")]}
 
 
 class FreeEnergyDisplay(Curves):
@@ -219,23 +221,29 @@ class FantasyParticlesDisplay(ImagesDisplay):
             The display, drawn.
         """
         machine = having("sample", estimator, cls.__name__)
-        steps = list(steps) if np.iterable(steps) else []
-        whole = all(isinstance(n, Integral) and n > 0 for n in steps)
-        if not steps or not whole or steps != sorted(set(steps)):
+        check_values(cls.__name__, CHAINS, {"n_chains": n_chains})
+        numbers = list(steps) if np.iterable(steps) else []
+        whole = all(isinstance(n, Integral) and int(n) > 0 for n in numbers)
+        if not numbers or not whole or numbers != sorted(set(numbers)):
             raise InvalidParameterError(
                 f"The 'steps' parameter of {cls.__name__} must hold whole numbers > 0 that rise. "
                 f"Got {steps!r} instead."
             )
+        if np.ndim(y) > 0 and len(y) != n_chains:
+            raise InvalidParameterError(
+                f"The 'y' parameter of {cls.__name__} must hold a class for each of {n_chains} "
+                f"chains. Got {len(y)} of them."
+            )
         seed = draw_seed(random_state)  # so that each row is where the same chains are later
         given = {"y": y, "random_state": seed}
-        drawn = np.concatenate([machine.sample(n_chains, n_steps=n, **given) for n in steps])
+        drawn = np.concatenate([machine.sample(n_chains, n_steps=n, **given) for n in numbers])
         if hasattr(machine, "reconstruct"):
             drawn = machine.reconstruct(drawn)
         labels = None
         if y is not None:
             classes = [y] * n_chains if np.ndim(y) == 0 else list(column_or_1d(y))
             labels = [*classes, *[""] * (len(drawn) - n_chains)]
-        rows = [f"{n:,} step{'' if n == 1 else 's'}" for n in steps]
+        rows = [f"{n:,} step{'' if n == 1 else 's'}" for n in numbers]
         images = as_images(drawn, image_shape, cls.__name__)
         display = cls(images, labels=labels, row_labels=rows, n_cols=n_chains)
         return display.plot(ax=ax, **kwargs)

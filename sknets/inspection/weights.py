@@ -112,7 +112,8 @@ class WeightsDisplay(ImagesDisplay):
             weights = estimator.components_
         else:
             coefs = having("coefs_", estimator, cls.__name__).coefs_
-            weights, classes = coefs[0].T, getattr(estimator, "classes_", ())
+            weights = coefs[0][: estimator.n_features_in_].T  # without what is no input
+            classes = getattr(estimator, "classes_", ())
             labels = classes if len(coefs) == 1 and len(classes) == len(weights) else None
         return cls.from_arrays(
             weights,

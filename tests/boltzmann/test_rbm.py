@@ -350,3 +350,17 @@ def test_no_epochs_leave_the_initial_machine():
     rbm = BernoulliRBM(6, n_iter=0, random_state=0).fit(X)
     assert abs(rbm.components_).max() < 0.1
     assert_array_equal(rbm.intercept_hidden_, 0)
+
+
+@pytest.mark.parametrize(("mean", "scale"), [(101_325, 30), (0, 1e-4), (-1e-3, 1e-6), (1e6, 10)])
+def test_small_variances_are_none_of_constants(mean, scale):
+    data = np.random.default_rng(0).normal(mean, scale, size=(300, 2))
+    rbm = GaussianRBM(2, n_iter=1, learn_variances=False, random_state=0).fit(data)
+    assert_allclose(rbm.variances_, data.var(0), rtol=0.05)
+
+
+def test_variances_of_constants_do_not_fall():
+    random = np.random.default_rng(0)
+    data = np.column_stack([random.normal(size=200), np.full(200, 7.3), np.zeros(200)])
+    rbm = GaussianRBM(3, n_iter=200, learning_rate=0.1, random_state=0).fit(data)
+    assert_allclose(rbm.variances_[1:], 1, rtol=0.2)

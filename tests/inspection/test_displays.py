@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from sknets import MLPClassifier, MLPRegressor
+from sknets import DBN, BernoulliRBM, MLPClassifier, MLPRegressor
 from sknets.inspection import LossCurveDisplay, WeightsDisplay, check_gradients
 
 pyplot = pytest.importorskip("matplotlib.pyplot")
@@ -71,6 +71,12 @@ def test_neighbouring_axes_are_left_alone():
     displays = [LossCurveDisplay.from_estimator(clf, ax=ax) for ax in (left, right)]
     assert displays[0].score_ax_ is not displays[1].score_ax_
     assert {d.score_ax_ for d in displays}.isdisjoint({left, right})
+
+
+def test_a_loss_curve_has_an_epoch_at_least():
+    dbn = DBN((4,), rbm=BernoulliRBM(n_iter=1), random_state=0).fit(X_digits / 16)
+    with pytest.raises(ValueError, match="loss_curve_ is empty"):
+        LossCurveDisplay.from_estimator(dbn)
 
 
 def test_loss_of_a_single_epoch_is_seen():

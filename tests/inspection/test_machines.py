@@ -12,7 +12,15 @@ from sklearn.neural_network import BernoulliRBM as TheirRBM
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, Normalizer
 
-from sknets import DBM, DBN, BernoulliRBM, BoltzmannMachine, DBNClassifier, GaussianRBM
+from sknets import (
+    DBM,
+    DBN,
+    BernoulliRBM,
+    BoltzmannMachine,
+    DBMClassifier,
+    DBNClassifier,
+    GaussianRBM,
+)
 from sknets._params import InvalidParameterError
 from sknets.inspection import (
     FantasyParticlesDisplay,
@@ -138,6 +146,21 @@ def test_steps_rise(steps):
         FantasyParticlesDisplay.from_estimator(RBM, steps=steps)
 
 
+def test_each_chain_has_a_class_and_there_is_one_chain_at_least():
+    clf = DBNClassifier((8,), head="associative", rbm=BernoulliRBM(n_iter=1), max_iter=0)
+    clf.set_params(random_state=0).fit(X, y)
+    with pytest.raises(InvalidParameterError, match="a class for each of 10 chains"):
+        FantasyParticlesDisplay.from_estimator(clf, y=[1, 2, 3], random_state=0)
+    with pytest.raises(InvalidParameterError, match="'n_chains' parameter"):
+        FantasyParticlesDisplay.from_estimator(clf, n_chains=0)
+
+
+def test_names_of_rows_leave_space_for_images():
+    display = FantasyParticlesDisplay.from_estimator(RBM, n_chains=1, steps=[1], random_state=0)
+    display.figure_.canvas.draw()
+    assert display.ax_.get_window_extent().height > 0.5 * display.figure_.bbox.height
+
+
 def test_particles_need_samples():
     with pytest.raises(InvalidParameterError, match="'sample'"):
         FantasyParticlesDisplay.from_estimator(PCA(2).fit(X))
@@ -226,6 +249,13 @@ def test_filters_of_machines_are_their_first_weights(estimator):
     fitted = estimator.set_params(random_state=0).fit(X)
     images = WeightsDisplay.from_estimator(fitted).images
     assert_array_equal(images.reshape(len(images), 64), fitted.components_[: len(images)])
+
+
+def test_filters_of_a_fine_tuned_machine_are_of_inputs():
+    dbm = DBM(rbm=BernoulliRBM(n_iter=1), max_iter=1)
+    clf = DBMClassifier((8, 4), dbm=dbm, max_iter=1, random_state=0).fit(X, y)
+    images = WeightsDisplay.from_estimator(clf).images.reshape(8, 64)
+    assert_array_equal(images, clf.coefs_[0][:64].T)
 
 
 @pytest.mark.parametrize("sizes", [(8,), (8, 4)])

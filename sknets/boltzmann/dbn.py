@@ -100,10 +100,6 @@ class BeliefParameters(BaseEstimator):
 class BeliefModel(TwoWays, MachineDescent):
     """Abstract: a generative model of a machine on top of directed layers."""
 
-    @abstractmethod
-    def _first_machines(self) -> list[Any]:
-        """The description of the layer above each part of the data."""
-
     fine_tuning: Any = param(
         None,
         [None, OneOf("up_down")],
@@ -124,13 +120,17 @@ class BeliefModel(TwoWays, MachineDescent):
     max_iter: int = param(10, Interval(Integral, 1, None, closed="left"), "Epochs of fine-tuning.")
 
     _fitted_attributes: ClassVar[dict[str, str]] = {
-        "top_": "BernoulliRBM: The machine on top, fitted to the layer below it.",
+        "top_": "BernoulliRBM or GaussianRBM: The machine on top, fitted to the layer below it.",
         "n_iter_": "int: Epochs of fine-tuning; without it, of all layers.",
     }
     _fit_state: ClassVar[dict[str, type]] = {"_n_epochs_of_layers": int}
     _shape_parameters: ClassVar[tuple[str, ...]] = ("hidden_layer_sizes",)
 
     # -- fit
+
+    @abstractmethod
+    def _first_machines(self) -> list[Any]:
+        """The description of the layer above each part of the data."""
 
     def _step(self, module: Any, flat: FlatParameters) -> UpDownStep:
         draws = draws_for(flat.values.device, self._seed)

@@ -107,6 +107,13 @@ class BeliefModel(TwoWays, MachineDescent):
         "contrastive wake-sleep, up and down. None: `fit` leaves them as layers learnt them, and "
         "what says how is ignored; `partial_fit` goes on up and down.",
     )
+    learning: str = param(
+        "cd",
+        OneOf("cd", "pcd"),
+        "Where samples of the machine on top come from while all weights are trained: from chains "
+        "that start at the data (contrastive divergence), or that go on from minibatch to "
+        "minibatch (persistent), from which better samples are learnt.",
+    )
     n_gibbs_steps: int = param(
         3,
         Interval(Integral, 1, None, closed="left"),
@@ -134,7 +141,14 @@ class BeliefModel(TwoWays, MachineDescent):
 
     def _step(self, module: Any, flat: FlatParameters) -> UpDownStep:
         draws = draws_for(flat.values.device, self._seed)
-        return UpDownStep(module, flat, draws, self.n_gibbs_steps, mixed=self._mixed)
+        return UpDownStep(
+            module,
+            flat,
+            draws,
+            self.n_gibbs_steps,
+            persistent=self.learning == "pcd",
+            mixed=self._mixed,
+        )
 
     def _choose_trained(self, module: Any) -> None:
         """Variances that machines were not to learn stay as they are."""

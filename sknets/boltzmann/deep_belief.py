@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sknets._data import Batch
+from sknets._state import to_tensors
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import StepResult, multiplying
 from sknets.boltzmann.categories import completed, log_odds
@@ -323,7 +324,8 @@ class UpDownStep:
     """Contrastive wake-sleep (Hinton, Osindero and Teh, 2006, section 5 and appendix B).
 
     Up: layers drawn from the data teach the generative weights to make each from the one above.
-    On top: contrastive divergence. Down: what the top then makes teaches the recognition weights.
+    On top: contrastive divergence, or chains that go on from step to step, which know the machine
+    better. Down: what the top then makes teaches the recognition weights.
 
     Parameters
     ----------
@@ -332,6 +334,8 @@ class UpDownStep:
     draws : Draws
     n_steps : int
         Gibbs steps on top.
+    persistent : bool
+        Whether chains on top go on, as many as the first minibatch has rows.
     mixed : bool
         Whether products are in bfloat16; weights, sums and probabilities stay float32.
     """
@@ -343,9 +347,12 @@ class UpDownStep:
         draws: Draws,
         n_steps: int,
         *,
+        persistent: bool = False,
         mixed: bool = False,
     ) -> None:
         self.network, self.flat, self.draws, self.n_steps = network, flat, draws, n_steps
+        self.persistent = persistent
+        self.chains: Tensor | None = None
         self.mixed = mixed and flat.values.dtype == torch.float32
 
     def __call__(self, batch: Batch) -> StepResult:
@@ -357,7 +364,10 @@ class UpDownStep:
             wake = [path.drawn_up(part, draws) for path, part in parts]
             below = torch.cat([values[-1] for values in wake], 1)
             given = network.seen_by_top(below, batch.y, draws)
-            free = network.settled(given, self.n_steps, draws)
+            start = given if self.chains is None else self.chains
+            free = network.settled(start, self.n_steps, draws)
+            if self.persistent:
+                self.chains = free
             tops = zip(paths, network.below_top(free), strict=True)
             sleep = [path.drawn_down(x, draws) for path, x in tops]
         with torch.enable_grad(), multiplying(self.mixed, batch.x.device):
@@ -374,10 +384,14 @@ class UpDownStep:
 
     def state(self) -> dict[str, Any]:
         """What outlasts a step."""
-        return {"draws": self.draws.state()}
+        chains = {} if self.chains is None else {"chains": self.chains}
+        return {**chains, "draws": self.draws.state()}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
+        chains = state.get("chains")
+        if self.persistent and chains is not None and chains.shape[1] == self.network.top.visible.n:
+            self.chains = to_tensors(chains).to(self.flat.values)
         self.draws.load(state["draws"])
 
 

@@ -137,6 +137,14 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
         "The value in `y` of samples without a class, such as -1: machines learn from them too. "
         "None: all have one.",
     )
+    learning: str = param(
+        "cd",
+        OneOf("cd", "pcd"),
+        "Where samples of the machine on top come from while all weights are trained: from chains "
+        "that start at the data (contrastive divergence), or that go on from minibatch to "
+        "minibatch (persistent), from which better samples are learnt; with "
+        "head='associative'.",
+    )
     n_gibbs_steps: int = param(
         3,
         Interval(Integral, 1, None, closed="left"),
@@ -274,7 +282,14 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
         if self.head == "finetune":
             return super()._step(module, flat)
         draws = draws_for(flat.values.device, self._seed)
-        return UpDownStep(module, flat, draws, self.n_gibbs_steps, mixed=self._mixed)
+        return UpDownStep(
+            module,
+            flat,
+            draws,
+            self.n_gibbs_steps,
+            persistent=self.learning == "pcd",
+            mixed=self._mixed,
+        )
 
     def _stopping_rule(self, scored: bool) -> NoImprovement:
         if self.head == "finetune" or scored:

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 from scipy.special import expit
 
 from sknets._data import Batch
+from sknets._state import to_arrays
 from sknets._training.parameters import FlatParameters
 from sknets.boltzmann.deep_belief import DeepBeliefNet, DirectedLayers, UpDownStep
 from sknets.boltzmann.draws import RawDraws
@@ -72,6 +73,33 @@ def test_states_of_a_layer_are_drawn_and_visible_ones_expected():
         values = path.drawn_down(torch.ones(50, 4).double(), RawDraws(0))
     assert set(values[1].unique().tolist()) == {0, 1}
     assert_allclose(values[0], path.down[0](values[1]).detach().sigmoid())
+
+
+@torch.no_grad()
+def test_chains_on_top_go_on_or_start_at_the_data():
+    starts = []
+
+    class Recorded(DeepBeliefNet):
+        def settled(self, seen, n_steps, draws):
+            found = super().settled(seen, n_steps, draws)
+            starts.append((seen, found))
+            return found
+
+    for persistent in (False, True):
+        network = network_of()
+        network.__class__ = Recorded
+        flat = FlatParameters(network)
+        step = UpDownStep(network, flat, RawDraws(0), n_steps=1, persistent=persistent)
+        step(Batch(rows(8)))
+        step(Batch(rows(5)))
+        (_, first), (second, _) = starts[-2:]
+        assert (second is first) == persistent
+        kept = UpDownStep(network, flat, RawDraws(0), n_steps=1, persistent=persistent)
+        kept.load_state(to_arrays(step.state()))
+        if persistent:
+            assert_allclose(kept.chains, step.chains)
+        else:
+            assert kept.chains is None
 
 
 def test_products_in_bfloat16_have_the_gradient_rounded():

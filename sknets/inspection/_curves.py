@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -20,7 +21,7 @@ class Words(NamedTuple):
     right: str
 
 
-class Curves:
+class Curves(ABC):
     """Abstract: a curve of the training data, and maybe two of what was held out.
 
     The second of those is drawn on an axis of its own, which displays on the same axes share.
@@ -29,9 +30,9 @@ class Curves:
     name: str | None
     _words: ClassVar[Words]
 
+    @abstractmethod
     def _curves(self) -> tuple[Sequence[float], Curve, Curve]:
         """Of the training data, of what was held out, and on the axis on the right."""
-        raise NotImplementedError
 
     def plot(self, ax: Any = None, **kwargs: Any) -> Self:
         """Draw the curves.

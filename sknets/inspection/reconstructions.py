@@ -111,8 +111,6 @@ def reconstructed(estimator: Any, X: Any, owner: str) -> tuple[np.ndarray, np.nd
             return _dense(X), before.inverse_transform(made)
         return taken, made
     fitted = having("transform", estimator, owner)
-    if isinstance(fitted, Pipeline):
-        fitted = fitted[-1]
     if hasattr(fitted, "reconstruct"):
         return _dense(X), fitted.reconstruct(X)
     if not hasattr(fitted, "inverse_transform"):

@@ -17,7 +17,7 @@ from sknets.mlp import DenseNetwork
 class UnweightedNetwork(DenseNetwork):
     """Abstract: fully connected layers that learn inputs first, and targets then."""
 
-    def fit(self, X: Any, y: Any, difficulty: Any = None) -> Any:  # type: ignore[override]
+    def fit(self, X: Any, y: Any, *, difficulty: Any = None) -> Any:  # type: ignore[override]
         """Fit the machines to `X`, and then the network to `X` and targets `y`.
 
         Parameters

@@ -140,15 +140,7 @@ class BeliefModel(TwoWays, MachineDescent):
         """The description of the layer above each part of the data."""
 
     def _step(self, module: Any, flat: FlatParameters) -> UpDownStep:
-        draws = draws_for(flat.values.device, self._seed)
-        return UpDownStep(
-            module,
-            flat,
-            draws,
-            self.n_gibbs_steps,
-            persistent=self.learning == "pcd",
-            mixed=self._mixed,
-        )
+        return up_down_step(self, module, flat)
 
     def _choose_trained(self, module: Any) -> None:
         """Variances that machines were not to learn stay as they are."""
@@ -308,6 +300,18 @@ class DBN(BeliefParameters, BeliefModel):
             The probabilities.
         """
         return super().transform(X)
+
+
+def up_down_step(estimator: Any, module: DeepBeliefNet, flat: FlatParameters) -> UpDownStep:
+    """The step of an estimator that trains all weights at once."""
+    return UpDownStep(
+        module,
+        flat,
+        draws_for(flat.values.device, estimator._seed),
+        estimator.n_gibbs_steps,
+        persistent=estimator.learning == "pcd",
+        mixed=estimator._mixed,
+    )
 
 
 @torch.no_grad()

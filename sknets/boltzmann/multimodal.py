@@ -166,6 +166,13 @@ class MultimodalDBN(BeliefModel):
                     f"The 'modalities' parameter of {type(self).__name__} must hold a whole number "
                     f"> 0 for each of {len(sizes)} modalities. Got {self.modalities!r} instead."
                 )
+        if self.joint_rbm is not None:
+            check_settings(self.joint_rbm)
+            if self.joint_rbm.groups or tuple(self.joint_rbm.copies) != (1, 1):
+                raise InvalidParameterError(
+                    f"The 'joint_rbm' parameter of {type(self).__name__} has no groups and no "
+                    f"copies of units. Got {self.joint_rbm!r} instead."
+                )
         if self.rbm is None:
             return
         fits = not isinstance(self.rbm, (list, tuple)) or len(self.rbm) == len(sizes)

@@ -29,8 +29,8 @@ from sknets.base.layerwise import all_inputs, fitted, stacked, was_interrupted
 from sknets.base.supervised import is_stochastic
 from sknets.base.training_set import Call, TrainingSet
 from sknets.boltzmann.base import SAMPLING, values_of
-from sknets.boltzmann.dbn import FILTERS, BeliefParameters, is_binary, take_layers
-from sknets.boltzmann.deep_belief import AssociativeNet, UpDownStep
+from sknets.boltzmann.dbn import FILTERS, BeliefParameters, is_binary, take_layers, up_down_step
+from sknets.boltzmann.deep_belief import AssociativeNet
 from sknets.boltzmann.draws import draws_for
 from sknets.boltzmann.unweighted import UnweightedClassifier, UnweightedNetwork
 from sknets.layers import ACTIVATIONS
@@ -189,6 +189,11 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
         X, y = super()._validate(X, y, reset)
         if reset and self.head == "associative" and len(self._sizes()) == 1:
             (machine,) = self._machines()
+            if is_binary(machine) and machine.groups:
+                raise ValueError(
+                    f"The only machine of this {type(self).__name__} has the labels as its groups: "
+                    f"put a layer between. Got groups={machine.groups!r}."
+                )
             if not is_binary(machine):
                 raise ValueError(
                     f"The only machine of this {type(self).__name__} sees inputs beside labels, so "
@@ -281,15 +286,7 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
     def _step(self, module: Any, flat: FlatParameters) -> Step:
         if self.head == "finetune":
             return super()._step(module, flat)
-        draws = draws_for(flat.values.device, self._seed)
-        return UpDownStep(
-            module,
-            flat,
-            draws,
-            self.n_gibbs_steps,
-            persistent=self.learning == "pcd",
-            mixed=self._mixed,
-        )
+        return up_down_step(self, module, flat)
 
     def _stopping_rule(self, scored: bool) -> NoImprovement:
         if self.head == "finetune" or scored:

@@ -144,6 +144,23 @@ def test_labels_stand_beside_values_between_0_and_1():
             DBNClassifier((4,), head="associative", **settings).fit(X * 3 - 1, y)
 
 
+def test_units_that_the_machine_on_top_cannot_have_are_errors():
+    grouped = BernoulliRBM(groups=[[0, 1]], n_iter=1)
+    with pytest.raises(ValueError, match="has the labels as its groups"):
+        DBNClassifier((4,), head="associative", rbm=grouped).fit(X, y)
+    for joint in (grouped, BernoulliRBM(copies=(1, 2))):
+        with pytest.raises(ValueError, match="no groups and no copies"):
+            MultimodalDBN(((4,), (3,)), joint_rbm=joint).fit(X)
+    with pytest.raises(ValueError, match="'n_iter' parameter of BernoulliRBM"):
+        MultimodalDBN(((4,), (3,)), joint_rbm=BernoulliRBM(n_iter=-1)).fit(X)
+
+
+def test_weights_of_samples_are_not_taken_for_difficulties():
+    for clf in (DBNClassifier((4,)), DBMClassifier((4,))):
+        with pytest.raises(TypeError, match="positional argument"):
+            clf.fit(X, y, np.ones(len(y)))
+
+
 def test_without_fine_tuning_all_rows_are_for_the_layers():
     plain, watched = (
         DBN((6, 4), rbm=RBM, early_stopping=stop, random_state=0).fit(X) for stop in (False, True)
@@ -178,9 +195,10 @@ def test_what_an_output_layer_has_does_not_go_with_labels_on_top():
             clf.fit(X, y)
 
 
-def test_rows_without_a_class_may_come_alone_later():
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_rows_without_a_class_may_come_alone_later(n_classes):
     clf = DBNClassifier((6, 4), head="associative", rbm=RBM, unlabeled=-1, random_state=0)
-    clf.partial_fit(X, y, classes=range(10))
+    clf.partial_fit(X, y % n_classes, classes=range(n_classes))
     before = clf.transform(X)
     clf.partial_fit(X, np.full(len(y), -1))
     assert np.abs(clf.transform(X) - before).max() > 0

@@ -16,6 +16,7 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from numbers import Integral
 from typing import Any, TypeVar, dataclass_transform
 
 from sklearn import get_config
@@ -38,6 +39,7 @@ __all__ = [
     "check_parameters",
     "check_values",
     "estimator",
+    "is_count",
     "param",
 ]
 
@@ -118,6 +120,11 @@ def check_values(owner: str, constraints: dict[str, list[Any]], values: dict[str
             validate_parameter_constraints(constraints, {name: value}, owner)
         except InvalidParameterError as error:
             raise InvalidParameterError(f"{error}{_hint(value, constraints[name])}") from None
+
+
+def is_count(value: Any) -> bool:
+    """Whether it is a whole number > 0."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0
 
 
 def _hint(value: Any, constraints: list[Any]) -> str:

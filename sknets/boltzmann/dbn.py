@@ -15,7 +15,15 @@ from torch import nn
 
 from sknets._data import Data
 from sknets._measure import Layer, layers_of
-from sknets._params import Interval, InvalidParameterError, OneOf, check_values, estimator, param
+from sknets._params import (
+    Interval,
+    InvalidParameterError,
+    OneOf,
+    check_values,
+    estimator,
+    is_count,
+    param,
+)
 from sknets._training.parameters import FlatParameters
 from sknets._training.trainer import Recipe, Trainer
 from sknets.base.layerwise import Affine, all_inputs, check_machines, stacked, was_interrupted
@@ -361,11 +369,6 @@ def is_real(X: Any) -> bool:
     """Whether values are none of binary units, nor probabilities of their being 1."""
     values = X.data if sp.issparse(X) else X[:]
     return bool(values.size and (values.min() < -ROUNDING or values.max() > 1 + ROUNDING))
-
-
-def is_count(value: Any) -> bool:
-    """Whether it is a whole number > 0."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0
 
 
 def is_binary(machine: Any) -> bool:

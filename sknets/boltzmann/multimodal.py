@@ -19,7 +19,14 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from sknets._data import Data
-from sknets._params import Interval, InvalidParameterError, check_values, estimator, param
+from sknets._params import (
+    Interval,
+    InvalidParameterError,
+    check_values,
+    estimator,
+    is_count,
+    param,
+)
 from sknets._random import Stream, derived_seed
 from sknets._training.trainer import Trainer
 from sknets.base.layerwise import (
@@ -34,7 +41,6 @@ from sknets.boltzmann.dbn import (
     check_units,
     default_machines,
     is_binary,
-    is_count,
     is_real,
     of_layers,
     take_layers,

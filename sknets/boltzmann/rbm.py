@@ -12,7 +12,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sknets._data import Data, as_tensor
-from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
+from sknets._params import Interval, InvalidParameterError, OneOf, estimator, is_count, param
 from sknets._random import draw_seed
 from sknets._training.trainer import Trainer
 from sknets.boltzmann.energy import doubled
@@ -90,7 +90,7 @@ class BernoulliRBM(RestrictedMachine):
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
         each = list(self.copies)
-        if len(each) != 2 or not all(isinstance(n, Integral) and int(n) > 0 for n in each):
+        if len(each) != 2 or not all(map(is_count, each)):
             raise InvalidParameterError(
                 f"The 'copies' parameter of {type(self).__name__} must hold two whole numbers > 0, "
                 f"of visible and of hidden units. Got {self.copies!r} instead."

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.utils import column_or_1d
 
-from sknets._params import Interval, InvalidParameterError, check_values
+from sknets._params import Interval, InvalidParameterError, check_values, is_count
 from sknets._random import draw_seed
 from sknets.inspection._curves import Curve, Curves, Words, of_history
 from sknets.inspection._fitted import having
@@ -223,8 +223,7 @@ class FantasyParticlesDisplay(ImagesDisplay):
         machine = having("sample", estimator, cls.__name__)
         check_values(cls.__name__, CHAINS, {"n_chains": n_chains})
         numbers = list(steps) if np.iterable(steps) else []
-        whole = all(isinstance(n, Integral) and int(n) > 0 for n in numbers)
-        if not numbers or not whole or numbers != sorted(set(numbers)):
+        if not numbers or not all(map(is_count, numbers)) or numbers != sorted(set(numbers)):
             raise InvalidParameterError(
                 f"The 'steps' parameter of {cls.__name__} must hold whole numbers > 0 that rise. "
                 f"Got {steps!r} instead."

@@ -241,6 +241,11 @@ def sparse_tensor(x: sp.csr_array, device: torch.device | str) -> Tensor:
     )
 
 
+def dense_tensor(x: Tensor) -> Tensor:
+    """Values that may be sparse, as they are otherwise."""
+    return x if x.layout is torch.strided else x.to_dense()
+
+
 def as_tensor(x: np.ndarray, dtype: torch.dtype, device: torch.device | str) -> Tensor:
     """An array as a tensor, sharing memory where it can; read-only memory is never written to."""
     if not x.flags.writeable or any(stride < 0 for stride in x.strides):

@@ -6,24 +6,21 @@ Rumelhart, Hinton and Williams (1986), https://doi.org/10.1038/323533a0.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
 from numbers import Integral, Real
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from sknets._data import Batch, Data, MappedData
+from sknets._data import Data, MappedData
 from sknets._params import Interval, OneOf, estimator, param
-from sknets._random import Stream, derived_seed, generator
+from sknets._random import Stream, derived_seed
+from sknets._training.backpropagation import Backpropagation
 from sknets._training.callbacks import NoImprovement
-from sknets._training.losses import Loss
 from sknets._training.parameters import FlatParameters
-from sknets._training.steps import Step, StepResult, SupervisedStep
+from sknets._training.steps import Step
 from sknets._training.trainer import Trainer
 from sknets.base import (
     REGRESSION_LOSSES,
@@ -32,17 +29,9 @@ from sknets.base import (
     NetworkTransformer,
     SupervisedNetwork,
 )
+from sknets.base.dense import DenseLayers, hidden_layers
 from sknets.base.layerwise import Affine, all_inputs, check_machines, stacked, was_interrupted
-from sknets.layers import (
-    ACTIVATIONS,
-    INITIALIZERS,
-    BatchNorm1d,
-    Dropout,
-    GaussianNoise,
-    Maxout,
-    RandomLayer,
-    initialise,
-)
+from sknets.layers import ACTIVATIONS, Dropout, GaussianNoise, RandomLayer
 
 
 class MLP(nn.Module):
@@ -78,25 +67,21 @@ class MLP(nn.Module):
         maxout_pieces: int = 2,
     ) -> None:
         super().__init__()
-        pieces = maxout_pieces if activation == "maxout" else 1
-        sizes = (n_inputs, *hidden_layer_sizes)
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         if input_dropout:
             layers["input_dropout"] = Dropout(input_dropout)
         if noise_std:
             layers["input_noise"] = GaussianNoise(noise_std)
-        for i, (fan_in, fan_out) in enumerate(pairwise(sizes), start=1):
-            layers[f"linear{i}"] = nn.Linear(fan_in, fan_out * pieces)
-            if batch_norm:
-                layers[f"norm{i}"] = BatchNorm1d(fan_out * pieces)
-            if noise_std:
-                layers[f"noise{i}"] = GaussianNoise(noise_std)
-            maxout = activation == "maxout"
-            layers[f"{activation}{i}"] = Maxout(pieces) if maxout else ACTIVATIONS[activation]()
-            if dropout:
-                layers[f"dropout{i}"] = Dropout(dropout)
+        layers |= hidden_layers(
+            (n_inputs, *hidden_layer_sizes),
+            activation=activation,
+            dropout=dropout,
+            noise_std=noise_std,
+            batch_norm=batch_norm,
+            maxout_pieces=maxout_pieces,
+        )
         self.features = nn.Sequential(layers)
-        self.head = nn.Linear(sizes[-1], n_outputs)
+        self.head = nn.Linear((n_inputs, *hidden_layer_sizes)[-1], n_outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.features(x))
@@ -117,118 +102,14 @@ class MLP(nn.Module):
             self.head.load_state_dict(shallow.head.state_dict())
 
     @property
+    def chain(self) -> list[nn.Module]:
+        """All layers, one after another."""
+        return [*self.features, self.head]
+
+    @property
     def linear_layers(self) -> list[nn.Linear]:
         """The fully connected layers from input to output."""
         return [layer for layer in self.modules() if isinstance(layer, nn.Linear)]
-
-
-aten = torch.ops.aten
-# activation -> (apply in place, multiply delta in place by the derivative, given its value)
-DERIVATIVES: dict[type[nn.Module], tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
-    nn.Identity: (lambda z: z, lambda delta, a: delta),
-    nn.Sigmoid: (
-        torch.Tensor.sigmoid_,
-        lambda delta, a: aten.sigmoid_backward.grad_input(delta, a, grad_input=delta),
-    ),
-    nn.Tanh: (
-        torch.Tensor.tanh_,
-        lambda delta, a: aten.tanh_backward.grad_input(delta, a, grad_input=delta),
-    ),
-    nn.ReLU: (
-        torch.Tensor.relu_,
-        lambda delta, a: aten.threshold_backward.grad_input(delta, a, 0, grad_input=delta),
-    ),
-}
-
-
-class LinearTensors(NamedTuple):
-    """The parameters of a linear layer, and where their gradients go."""
-
-    weight: Tensor
-    transposed: Tensor
-    bias: Tensor
-    weight_grad: Any
-    bias_grad: Any
-
-    @classmethod
-    def of(cls, layer: nn.Linear) -> LinearTensors:
-        weight, bias = layer.weight, layer.bias
-        return cls(weight.detach(), weight.detach().t(), bias.detach(), weight.grad, bias.grad)
-
-
-class Backpropagation(SupervisedStep):
-    """The training step of a plain MLP with its gradient written out, without autograd.
-
-    With a canonical link the gradient by the raw output is *output - target*; layer by layer
-    ``dL/dW = delta.T @ a`` and ``delta = (delta @ W) * f'(z)`` (Rumelhart et al., 1986). On small
-    networks autograd's bookkeeping costs as much as the arithmetic.
-    """
-
-    def __init__(self, module: MLP, loss: Loss) -> None:
-        super().__init__(module, loss)
-        self.layers = [LinearTensors.of(layer) for layer in module.linear_layers]
-        *self.hidden, self.head = self.layers
-        self.head_bias = self.head.bias[:, None]
-        if self.hidden:
-            self.activate, self.derivative = DERIVATIVES[type(module.features[1])]
-
-    @staticmethod
-    def is_possible(module: MLP, loss: Loss) -> bool:
-        """Whether layers are linear or simple activations, and the loss has a canonical link."""
-        plain = {nn.Linear, *DERIVATIVES}
-        return loss.canonical and all(type(layer) in plain for layer in module.features)
-
-    def __call__(self, batch: Batch) -> StepResult:
-        """Set the gradients of the mean loss over a batch."""
-        a = batch.x
-        inputs = [a]
-        for layer in self.hidden:
-            a = self.activate(torch.addmm(layer.bias, a, layer.transposed))
-            inputs.append(a)
-        raw = self._raw_outputs(a)
-        loss, delta = self._loss_and_delta(raw, batch)
-        for layer in reversed(self.layers):
-            a = inputs.pop()
-            if a.layout is torch.strided:
-                torch.mm(delta.t(), a, out=layer.weight_grad)
-            else:
-                layer.weight_grad.copy_(torch.mm(a.t(), delta).t())
-            torch.sum(delta, 0, out=layer.bias_grad)
-            if inputs:
-                delta = self.derivative(torch.mm(delta, layer.weight), a)
-        return StepResult(loss, raw)
-
-    def _raw_outputs(self, x: Tensor) -> Tensor:
-        if x.layout is not torch.strided:
-            return torch.addmm(self.head.bias, x, self.head.transposed)
-        # Column by column in memory: a loss reduces over the outputs, which mostly are few.
-        return torch.addmm(self.head_bias, self.head.weight, x.t()).t()
-
-    def _loss_and_delta(self, raw: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The mean loss and its gradient by the raw outputs."""
-        if batch.weight is None:
-            return self.loss.mean_with_gradient(raw, batch.targets)
-        values, delta = self.loss.with_gradient(raw, batch.targets)
-        share = batch.weight / batch.weight.sum().clamp_min(torch.finfo(raw.dtype).tiny)
-        return torch.dot(values, share), delta.mul_(share[:, None])
-
-
-@torch.no_grad()
-def _initialise_like_scikit_learn(
-    layers: list[nn.Linear], logistic: bool, bias_init: str | float, seed: int
-) -> None:
-    """Glorot and Bengio's uniform, for biases too, in scikit-learn's order of draws.
-
-    The same integer `random_state` thus gives the same initial network as scikit-learn's.
-    """
-    random = np.random.RandomState(seed)
-    for layer in layers:
-        fan_out, fan_in = layer.weight.shape
-        bound = np.sqrt((2 if logistic else 6) / (fan_in + fan_out))
-        layer.weight.copy_(torch.from_numpy(random.uniform(-bound, bound, (fan_in, fan_out)).T))
-        bias = random.uniform(-bound, bound, fan_out)
-        if bias_init == "auto":
-            layer.bias.copy_(torch.from_numpy(bias))
 
 
 # What parameters and the network have the same words for.
@@ -254,7 +135,7 @@ _activation = partial(
 
 
 @estimator
-class DenseNetwork(NetworkTransformer, SupervisedNetwork):
+class DenseNetwork(DenseLayers, NetworkTransformer, SupervisedNetwork):
     """Abstract: fully connected layers that learn targets."""
 
     input_dropout: float = param(
@@ -262,68 +143,27 @@ class DenseNetwork(NetworkTransformer, SupervisedNetwork):
         Interval(Real, 0, 1, closed="left"),
         "Share of inputs silenced at each training step.",
     )
-    dropout: float = param(
-        0.0,
-        Interval(Real, 0, 1, closed="left"),
-        "Share of hidden units silenced at each training step (inverted dropout).",
-    )
     noise_std: float = param(
         0.0,
         Interval(Real, 0, None, closed="left"),
         "Standard deviation of the Gaussian noise added in training to the inputs and to what each "
         "hidden activation takes, normalised before with batch_norm=True.",
     )
-    batch_norm: bool = param(
-        False, "boolean", "Whether to normalise each hidden layer over the batch."
-    )
     maxout_pieces: int = param(
         2,
         Interval(Integral, 1, None, closed="left"),
         "Linear functions of which a unit of activation='maxout' is the largest.",
     )
-    weight_init: str = param(
-        "auto",
-        OneOf(*INITIALIZERS),
-        "How weights start; 'auto' is scikit-learn's (Glorot's uniform), 'normal' has standard "
-        "deviation init_std.",
-    )
-    bias_init: Any = param(
-        "auto",
-        [OneOf("auto"), Interval(Real, None, None, closed="neither")],
-        "What biases start from; 'auto' is 0, or scikit-learn's with weight_init='auto'.",
-    )
-    init_std: float = param(
-        0.01,
-        Interval(Real, 0, None, closed="left"),
-        "Standard deviation of weight_init='normal'.",
-    )
-    _fitted_attributes: ClassVar[dict[str, str]] = {
-        "coefs_": "list of ndarray of shape (fan_in, fan_out): The weights of each layer.",
-        "intercepts_": "list of ndarray of shape (fan_out,): The biases of each layer.",
-        "n_layers_": "int: Number of layers, input and output included.",
-    }
-    _shape_parameters: ClassVar[tuple[str, ...]] = ("hidden_layer_sizes", *OF_LAYERS)
+    _shape_parameters: ClassVar[tuple[str, ...]] = OF_LAYERS
 
     # -- the network
-
-    def _hidden_layer_sizes(self) -> tuple[int, ...]:
-        sizes = self.hidden_layer_sizes
-        return tuple(sizes if np.iterable(sizes) else [np.asarray(sizes).tolist()])
 
     def _n_hidden_layers(self) -> int:
         return len(self._hidden_layer_sizes())
 
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
-        sizes = self._hidden_layer_sizes()
-        if not all(isinstance(size, Integral) for size in sizes):
-            raise ValueError(
-                f"The 'hidden_layer_sizes' parameter of {type(self).__name__} must hold whole "
-                f"numbers. Got {list(sizes)} instead."
-            )
-        if any(size <= 0 for size in sizes):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {list(sizes)}.")
-        self._check_stochastic("dropout", "input_dropout", "noise_std")
+        self._check_stochastic("input_dropout", "noise_std")
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> MLP:
         return self._network(input_shape[0], self._hidden_layer_sizes(), n_outputs)
@@ -335,19 +175,10 @@ class DenseNetwork(NetworkTransformer, SupervisedNetwork):
         """How layers compute, in the network's words."""
         return {name: getattr(self, name) for name in OF_LAYERS}
 
-    def _initialise(self, module: Any, seed: int) -> None:
-        weights = generator(seed, Stream.WEIGHTS)
-        if self.weight_init != "auto":
-            initialise(module, self.weight_init, self.bias_init, self.init_std, weights)
-            return
-        initialise(module, "normal", self.bias_init, self.init_std, weights)
-        logistic = self.activation == "logistic"
-        _initialise_like_scikit_learn(module.linear_layers, logistic, self.bias_init, seed)
-
     def _step(self, module: Any, flat: FlatParameters) -> Step:
         loss = self._loss_function()
-        if not self._mixed and Backpropagation.is_possible(module, loss):
-            return Backpropagation(module, loss)
+        if not self._mixed and Backpropagation.is_possible(module.chain, loss):
+            return Backpropagation(module, module.chain, loss)
         return super()._step(module, flat)
 
     def _start_from(self, machines: Any, trainer: Trainer, X: np.ndarray) -> None:
@@ -359,56 +190,6 @@ class DenseNetwork(NetworkTransformer, SupervisedNetwork):
         trainer.interrupted = was_interrupted(fitted)
         for layer, machine in zip(hidden, fitted, strict=False):
             Affine.of(machine).copy_to(layer)
-
-    # -- scikit-learn's view of the weights
-
-    @property
-    def coefs_(self) -> list[np.ndarray]:
-        """The weights of each layer, of shape (fan_in, fan_out)."""
-        return [self._values(layer.weight).T for layer in self._linear_layers("coefs_")]
-
-    @coefs_.setter
-    def coefs_(self, values: list[np.ndarray]) -> None:
-        layers = self._linear_layers("coefs_")
-        self._assign("coefs_", [layer.weight.T for layer in layers], values)
-
-    @property
-    def intercepts_(self) -> list[np.ndarray]:
-        """The biases of each layer, of shape (fan_out,)."""
-        return [self._values(layer.bias) for layer in self._linear_layers("intercepts_")]
-
-    @intercepts_.setter
-    def intercepts_(self, values: list[np.ndarray]) -> None:
-        layers = self._linear_layers("intercepts_")
-        self._assign("intercepts_", [layer.bias for layer in layers], values)
-
-    @property
-    def n_layers_(self) -> int:
-        """How many layers there are, input and output included."""
-        return len(self._linear_layers("n_layers_")) + 1
-
-    def _linear_layers(self, name: str) -> list[nn.Linear]:
-        if "module_" not in vars(self):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        layers: list[nn.Linear] = self.module_.linear_layers
-        return layers
-
-    def _assign(self, name: str, tensors: list[Tensor], values: list[np.ndarray]) -> None:
-        """Put arrays into the network, all or none of them."""
-        arrays = [np.asarray(value, dtype=np.float64) for value in values]
-        expected = [tuple(tensor.shape) for tensor in tensors]
-        if [array.shape for array in arrays] != expected:
-            raise ValueError(
-                f"{name} of this {type(self).__name__} have shapes {expected}. "
-                f"Got {[array.shape for array in arrays]} instead."
-            )
-        with torch.no_grad():
-            for tensor, array in zip(tensors, arrays, strict=True):
-                tensor.copy_(torch.from_numpy(array))
-        self._snapshots: list[dict[str, np.ndarray]] = []  # which were of other weights
-
-    def _values(self, parameter: Tensor) -> np.ndarray:
-        return parameter.detach().cpu().numpy().astype(self._input_dtype, copy=False)
 
 
 @estimator

@@ -777,6 +777,7 @@ def fitted(name, seed):
 # -- in the company of scikit-learn
 
 
+@pytest.mark.filterwarnings("ignore:Persisting input arguments")  # slowly, on a busy machine
 @each_supervised
 def test_pipeline_with_memory_scales_and_predicts(name, tmp_path):
     pipe = make_pipeline(StandardScaler(), learner(name), memory=str(tmp_path))

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import sklearn.neural_network
-import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 from sklearn.base import clone
@@ -17,14 +16,11 @@ from sklearn.neural_network import MLPRegressor as TheirRegressor
 from sklearn.preprocessing import StandardScaler, scale
 
 from sknets import BernoulliRBM, GaussianRBM, MLPClassifier, MLPRegressor
-from sknets._data import Batch
 from sknets._random import Stream, derived_seed
-from sknets._training import losses
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import AutogradStep
 from sknets.inspection import check_gradients
 from sknets.layers import ACTIVATIONS, INITIALIZERS
-from sknets.mlp import MLP, Backpropagation
 
 X_digits, y_digits = (part[:200] for part in load_digits(n_class=4, return_X_y=True))
 X_digits = X_digits / 16
@@ -226,43 +222,6 @@ def test_infinite_patience_goes_to_the_last_epoch():
 
 
 # -- the gradient written out
-
-
-@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("sparse", [False, True])
-@pytest.mark.parametrize(
-    "loss",
-    [
-        losses.SoftmaxLogLoss(),
-        losses.SoftmaxLogLoss(label_smoothing=0.1),
-        losses.SigmoidLogLoss(),
-        losses.SigmoidLogLoss(label_smoothing=0.1),
-        losses.SquaredError(),
-        losses.Poisson(),
-    ],
-    ids=str,
-)
-def test_backpropagation_equals_autograd(activation, weighted, sparse, loss):
-    random = np.random.default_rng(0)
-    with torch.device("meta"):  # where making a module draws no random numbers
-        net = MLP(6, (5, 4), 3, activation=activation)
-    net = net.double().to_empty(device="cpu")
-    flat = FlatParameters(net)
-    flat.values.copy_(torch.from_numpy(random.standard_normal(len(flat.values))))
-    multiclass = isinstance(loss, losses.SoftmaxLogLoss)
-    y = random.integers(0, 3, 8) if multiclass else random.integers(0, 2, (8, 3)).astype(float)
-    x = torch.from_numpy(random.standard_normal((8, 6)))
-    weight = torch.from_numpy(random.random(8)) if weighted else None
-    batch = Batch(x.to_sparse() if sparse else x, torch.from_numpy(y), weight)
-    assert Backpropagation.is_possible(net, loss)
-    expected = AutogradStep(net, loss, flat.grad)(batch)
-    gradient = flat.grad.clone()
-    flat.grad.fill_(np.nan)  # the step must set every gradient, not add to it
-    result = Backpropagation(net, loss)(batch)
-    assert_allclose(flat.grad, gradient, atol=1e-12)
-    assert_allclose(result.loss, expected.loss, rtol=1e-12)
-    assert_allclose(result.raw, expected.raw, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ Encoded targets are class indices ``(n,)`` for a multiclass loss, else floats ``
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -123,6 +124,33 @@ class SquaredError(Loss):
 
     def __call__(self, raw: Tensor, target: Tensor) -> Tensor:
         return (raw - target).square().sum(1) / 2
+
+
+# By name, the activations that outputs can have where the error is squared.
+LINKS: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": lambda raw: raw,
+    "logistic": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": F.relu,
+    "leaky_relu": F.leaky_relu,
+    "elu": F.elu,
+    "selu": F.selu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+}
+
+
+@dataclass(frozen=True)
+class ActivatedSquaredError(Loss):
+    """Half the squared error of activated outputs, summed over them."""
+
+    out_activation: str = "logistic"
+
+    def __call__(self, raw: Tensor, target: Tensor) -> Tensor:
+        return (self.outputs(raw) - target).square().sum(1) / 2
+
+    def outputs(self, raw: Tensor) -> Tensor:
+        return LINKS[self.out_activation](raw)
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ from sknets.base.supervised import (
     NetworkRegressor,
     SupervisedNetwork,
 )
-from sknets.base.transformer import NetworkTransformer
+from sknets.base.transformer import InvertibleTransformer, NetworkTransformer
 
 __all__ = [
     "CLASS_LOSSES",
     "REGRESSION_LOSSES",
     "DescentEstimator",
+    "InvertibleTransformer",
     "NetworkClassifier",
     "NetworkEstimator",
     "NetworkRegressor",

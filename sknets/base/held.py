@@ -148,6 +148,11 @@ class HeldNetwork(BaseEstimator, ABC):
             with threads_for(2.0 * rows * work.multiply_adds, device):
                 yield function(input_tensor(X[part], dtype, device))
 
+    def _by_rows(self, X: Any, function: Callable[[Tensor], Tensor]) -> np.ndarray:
+        """A function of the network over validated rows."""
+        with torch.inference_mode():
+            return self._array(self._forward(X, function), X)
+
     def _work(self) -> Work:
         """What a sample costs."""
         shapes = [p.shape for p in self.module_.parameters()]

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.neural_network import BernoulliRBM as ScikitLearnRBM
-from torch import nn
 
 from sknets._data import Data
 from sknets._params import InvalidParameterError
@@ -35,17 +34,19 @@ class Affine(NamedTuple):
 
     @classmethod
     def down_of(cls, machine: Any) -> Affine:
-        """What visible units get of a fitted machine of ours: ``h @ weight.T + bias``."""
+        """What visible units get of a fitted machine: ``h @ weight.T + bias``."""
+        if hasattr(machine, "affine_down_"):
+            return cls(*machine.affine_down_)
         return cls(machine.components_.T, machine.intercept_visible_)
 
-    def copy_to(self, layer: nn.Linear) -> None:
-        """Start a layer from it."""
+    def copy_to(self, layer: Any) -> None:
+        """Start a linear layer from it."""
         layer.weight.data.copy_(layer.weight.new_tensor(self.weight))
         layer.bias.data.copy_(layer.bias.new_tensor(self.bias))
 
 
 def is_stackable(machine: Any) -> bool:
-    """Whether it is a machine of ours or of scikit-learn's, whose hidden units make a layer."""
+    """Whether it is an estimator of ours, or scikit-learn's, whose hidden units make a layer."""
     return hasattr(type(machine), "affine_") or isinstance(machine, ScikitLearnRBM)
 
 
@@ -109,9 +110,11 @@ def fitted(
     machine: Any, size: int, X: np.ndarray, seed: int, device: torch.device, **settings: Any
 ) -> Any:
     """A copy of a machine with so many hidden units, fitted; its own seed and device come first."""
-    machine = clone(machine).set_params(n_components=int(size), **settings)
-    left_open = {"random_state": (None, seed), "device": ("auto", str(device))}
+    machine = clone(machine)
     known = machine.get_params(deep=False)
+    units = "n_components" if "n_components" in known else "hidden_layer_sizes"
+    machine.set_params(**{units: int(size)}, **settings)
+    left_open = {"random_state": (None, seed), "device": ("auto", str(device))}
     for name, (unset, value) in left_open.items():
         if name in known and known[name] == unset:
             machine.set_params(**{name: value})

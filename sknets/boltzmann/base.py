@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
@@ -16,7 +15,7 @@ from sknets._params import Interval, OneOf, check_values
 from sknets._random import Stream, draw_seed, generator
 from sknets._training.callbacks import NoImprovement
 from sknets._training.trainer import Trainer
-from sknets.base import DescentEstimator, NetworkTransformer
+from sknets.base import DescentEstimator, InvertibleTransformer, NetworkTransformer
 from sknets.base.training_set import Call, TrainingSet
 from sknets.boltzmann.ais import LogPartition, annealed, drawn, reverse_annealed, temperatures
 from sknets.boltzmann.draws import Draws, draws_for
@@ -98,11 +97,6 @@ class GenerativeMachine(NetworkTransformer):
             v = self._drawn(n_samples, n_steps, self._own_draws(random_state))
         return v[:, : self.n_features_in_].cpu().numpy()
 
-    def _by_rows(self, X: Any, function: Callable[[Tensor], Tensor]) -> np.ndarray:
-        """A function of the network over validated rows."""
-        with torch.inference_mode():
-            return self._array(self._forward(X, function), X)
-
     def _own_draws(self, random_state: Any) -> Draws:
         device = next(self.module_.parameters()).device
         return draws_for(device, draw_seed(random_state))
@@ -122,48 +116,13 @@ class GenerativeMachine(NetworkTransformer):
         self.transform(np.zeros((1, self.n_features_in_)))
 
 
-class TwoWays(GenerativeMachine):
+class TwoWays(InvertibleTransformer, GenerativeMachine):
     """Abstract: a machine whose hidden layer says what the visible one was."""
 
-    def inverse_transform(self, X: Any) -> np.ndarray:
-        """What visible units are expected to be given the last hidden layer: E(v | h) of a machine.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_hidden)
-            Values of the last hidden layer.
-
-        Returns
-        -------
-        v : ndarray of shape (n_samples, n_features)
-            The expectations.
-        """
-        check_is_fitted(self)
-        h = check_array(X, dtype=(np.float64, np.float32))
-        if h.shape[1] != self.n_outputs_:
-            raise ValueError(
-                f"X has {h.shape[1]} columns, but the last layer of {type(self).__name__} has "
-                f"{self.n_outputs_} units."
-            )
-        with torch.inference_mode():
-            return self._array(self._forward(h, self.module_.backward_mean), h)
-
-    def reconstruct(self, X: Any) -> np.ndarray:
-        """What is left of the data after a way up and down: E(v | E(h | v)) of a machine.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The data.
-
-        Returns
-        -------
-        v : ndarray of shape (n_samples, n_features)
-            The expectations.
-        """
-        X = self._validated_rows(X)
-        module = self.module_
-        return self._by_rows(X, lambda v: module.backward_mean(module(v)))
+    def _decoded(self, code: Tensor) -> Tensor:
+        """E(v | h) of a machine."""
+        found: Tensor = self.module_.backward_mean(code)
+        return found
 
     def _measure(self, valid: TrainingSet) -> dict[str, float]:
         """By the error of reconstruction."""

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sknets._data import dense_tensor
 from sknets.boltzmann.draws import Draws
 from sknets.boltzmann.network import RBM
-from sknets.boltzmann.statistics import dense_tensor
 from sknets.boltzmann.units import Categorical
 
 AT_ONCE = 2**22  # numbers that are held at a time

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sknets._data import Batch
+from sknets._data import Batch, dense_tensor
 from sknets._state import to_tensors
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import StepResult, multiplying
@@ -22,7 +22,6 @@ from sknets.boltzmann.categories import completed, log_odds
 from sknets.boltzmann.draws import Draws
 from sknets.boltzmann.network import RBM
 from sknets.boltzmann.real_units import RealUnits
-from sknets.boltzmann.statistics import dense_tensor
 from sknets.boltzmann.units import Bernoulli, Categorical, Units
 
 INIT_STD = 0.01  # of weights, as of a machine's

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sknets._data import Batch
+from sknets._data import Batch, dense_tensor
 from sknets._state import taken
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import StepResult, multiplying
@@ -23,7 +23,7 @@ from sknets.boltzmann.ais import Beta, Path, drawn
 from sknets.boltzmann.draws import Draws
 from sknets.boltzmann.energy import EnergyNetwork
 from sknets.boltzmann.real_units import RealUnits
-from sknets.boltzmann.statistics import Phase, dense_tensor, difference_of_products
+from sknets.boltzmann.statistics import Phase, difference_of_products
 from sknets.boltzmann.units import Bernoulli, Units
 
 MEAN_FIELD_STEPS = 50  # at most

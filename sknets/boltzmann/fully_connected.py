@@ -12,14 +12,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sknets._data import Batch
+from sknets._data import Batch, dense_tensor
 from sknets._state import taken
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import StepResult
 from sknets.boltzmann.ais import Beta, Path
 from sknets.boltzmann.draws import Draws
 from sknets.boltzmann.energy import EnergyNetwork
-from sknets.boltzmann.statistics import dense_tensor
 from sknets.boltzmann.tempering import TemperedChains
 from sknets.boltzmann.units import RAREST, Bernoulli, softplus
 

@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sknets._data import dense_tensor
 from sknets.boltzmann.ais import Beta, Path, drawn
 from sknets.boltzmann.draws import Draws
 from sknets.boltzmann.energy import EnergyNetwork
-from sknets.boltzmann.statistics import dense_tensor
 from sknets.boltzmann.units import Units
 
 

@@ -11,11 +11,6 @@ from torch import Tensor
 from sknets._data import Data
 
 
-def dense_tensor(v: Tensor) -> Tensor:
-    """Values that may be sparse, as they are otherwise."""
-    return v if v.layout is torch.strided else v.to_dense()
-
-
 class Phase(NamedTuple):
     """Visible values, and what is expected of hidden units given them."""
 

@@ -8,6 +8,7 @@ from sklearn.metrics import d2_pinball_score, log_loss, mean_pinball_loss, mean_
 
 from sknets._training.losses import (
     AbsoluteError,
+    ActivatedSquaredError,
     BinaryHinge,
     Grouped,
     Huber,
@@ -79,6 +80,11 @@ LOSSES = {
     "binary hinge": (BinaryHinge(), BITS, lambda r, t: binary_hinge(r, t, 1)),
     "binary hinge, squared": (BinaryHinge(2), BITS, lambda r, t: binary_hinge(r, t, 2)),
     "squared error": (SquaredError(), NUMBERS, lambda r, t: ((r - t) ** 2).sum(1) / 2),
+    "squared error of activated outputs": (
+        ActivatedSquaredError("logistic"),
+        NUMBERS,
+        lambda r, t: ((expit(r) - t) ** 2).sum(1) / 2,
+    ),
     "absolute error": (AbsoluteError(), NUMBERS, lambda r, t: abs(r - t).sum(1)),
     "huber": (Huber(0.7), NUMBERS, lambda r, t: huber(r, t, 0.7)),
     "poisson": (
@@ -150,6 +156,8 @@ def test_canonical_losses_are_those_of_the_generalised_linear_models():
         (SigmoidLogLoss(), "logistic", expit),
         (Poisson(), "exp", np.exp),
         (SquaredError(), "identity", lambda raw: raw),
+        (ActivatedSquaredError("tanh"), "tanh", np.tanh),
+        (ActivatedSquaredError("relu"), "relu", lambda raw: np.maximum(raw, 0)),
         (MulticlassHinge(), "identity", lambda raw: raw),
         (
             Grouped(SoftmaxLogLoss(), (2, 1)),

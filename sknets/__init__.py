@@ -1,5 +1,6 @@
 """Every classic deep network with the manners of a scikit-learn estimator."""
 
+from sknets.autoencoders import Autoencoder
 from sknets.boltzmann import (
     DBM,
     DBN,
@@ -29,6 +30,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "DBM",
     "DBN",
+    "Autoencoder",
     "BernoulliRBM",
     "BoltzmannMachine",
     "CNNClassifier",

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from sknets._data import Data, MappedData
-from sknets._params import Interval, OneOf, estimator, param
+from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
 from sknets._random import Stream, derived_seed
 from sknets._training.backpropagation import Backpropagation
 from sknets._training.callbacks import NoImprovement
@@ -200,9 +200,10 @@ class MultilayerPerceptron(DenseNetwork):
         None,
         [None, OneOf("supervised"), BaseEstimator, list, tuple],
         "'supervised' first trains shallow networks one after the other, each on the features of "
-        "the last, and starts from their hidden layers. An estimator with hidden units, such as "
-        "BernoulliRBM(n_iter=10), does so without the targets, for activation='logistic'; a list "
-        "has one for each hidden layer.",
+        "the last, and starts from their hidden layers. An estimator with hidden units does so "
+        "without the targets: BernoulliRBM(n_iter=10), for activation='logistic', or "
+        "Autoencoder(noise='masking'), of the same activation. A list has one for each hidden "
+        "layer.",
     )
 
     def _check_settings(self, incremental: bool) -> None:
@@ -210,6 +211,18 @@ class MultilayerPerceptron(DenseNetwork):
         if self.pretrain is not None and not isinstance(self.pretrain, str):
             n_layers = self._n_hidden_layers()
             check_machines(self.pretrain, n_layers, "pretrain", type(self).__name__)
+            self._check_units()
+
+    def _check_units(self) -> None:
+        """Raise for layers that are learnt with another activation."""
+        machines = self.pretrain if isinstance(self.pretrain, (list, tuple)) else [self.pretrain]
+        for machine in machines:
+            if getattr(machine, "activation", self.activation) != self.activation:
+                raise InvalidParameterError(
+                    f"The 'pretrain' parameter of {type(self).__name__} must have units of its "
+                    f"activation={self.activation!r}. Got {machine!r} with "
+                    f"activation={machine.activation!r} instead."
+                )
 
     def _pretrain(self, trainer: Trainer, batches: Data) -> None:
         if isinstance(self.pretrain, str):

@@ -150,9 +150,16 @@ BELIEF = RESTRICTED._replace(
     | {"partial_fit", "inverse_transform", "reconstruct", "sample", "log_likelihood_bound"}
 )
 DEEP = BELIEF._replace(methods=BELIEF.methods | {"free_energy", "log_partition", "log_likelihood"})
+CODER = RESTRICTED._replace(
+    methods=TRANSFORMER
+    | {"partial_fit", "set_partial_fit_request", "set_fit_request"}
+    | {"inverse_transform", "reconstruct", "score", "score_samples"},
+    absent={"partial_fit": FULL_BATCH},
+)
 SHALLOW = {"transform": NO_HIDDEN_LAYER, "fit_transform": NO_HIDDEN_LAYER}
 
 ESTIMATORS = {
+    "Autoencoder": CODER,
     "BernoulliRBM": RESTRICTED,
     "BoltzmannMachine": MACHINE,
     "CNNClassifier": CLASSIFIER,
@@ -309,7 +316,7 @@ def make(name, **settings):
         of_network = ("activation", "batch_norm", "dropout")
         inside = {k: settings.pop(k) for k in of_network if k in settings}
         network = {"architecture": ConvNet(channels=4, dense=8, **inside)}
-    elif name.startswith(("MLP", "DBMC", "DBNC", "DBNR")):
+    elif name.startswith(("Auto", "MLP", "DBMC", "DBNC", "DBNR")):
         network = {"hidden_layer_sizes": (8,)}
     elif name in MACHINES:
         network = OF_MACHINES[name]

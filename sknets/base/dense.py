@@ -123,6 +123,7 @@ class DenseLayers(DescentEstimator):
         "dropout",
         "batch_norm",
     )
+    _fewest_layers: ClassVar[int] = 0
 
     def _hidden_layer_sizes(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
@@ -135,6 +136,11 @@ class DenseLayers(DescentEstimator):
             raise ValueError(
                 f"The 'hidden_layer_sizes' parameter of {type(self).__name__} must hold whole "
                 f"numbers. Got {list(sizes)} instead."
+            )
+        if len(sizes) < self._fewest_layers:
+            raise ValueError(
+                f"The 'hidden_layer_sizes' parameter of {type(self).__name__} must hold "
+                f"{self._fewest_layers} number at least. Got {self.hidden_layer_sizes!r} instead."
             )
         if any(size <= 0 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {list(sizes)}.")

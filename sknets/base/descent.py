@@ -153,3 +153,13 @@ class DescentEstimator(TrainingParameters, NetworkEstimator):
         step: Any = self._step(module, flat)
         penalty = self._recipe(self._seed, None, incremental=False).penalty
         return FullObjective(flat, step, penalty, data)
+
+
+def is_stochastic(self: DescentEstimator) -> bool:
+    """Whether the solver takes minibatches, for `available_if`."""
+    if self._full_batch:
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. "
+            f"{self.solver} is not stochastic."
+        )
+    return True

@@ -39,7 +39,7 @@ from sknets._targets import (
 from sknets._training import losses
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import AutogradStep, Step, weighted_mean
-from sknets.base.descent import DescentEstimator
+from sknets.base.descent import DescentEstimator, is_stochastic
 from sknets.base.training_set import Call, TrainingSet, target_tensor
 
 
@@ -167,15 +167,6 @@ class SupervisedNetwork(DescentEstimator):
 def _with_state(module: nn.Module, state: dict[str, Tensor], x: Tensor, **how: Any) -> Tensor:
     """The outputs of a network with other parameters and buffers."""
     return torch.func.functional_call(module, state, (x,), how)
-
-
-def is_stochastic(self: DescentEstimator) -> bool:
-    if self._full_batch:
-        raise AttributeError(
-            "partial_fit is only available for stochastic optimizers. "
-            f"{self.solver} is not stochastic."
-        )
-    return True
 
 
 CLASS_LOSSES: dict[str, tuple[LossClass, LossClass]] = {

@@ -25,8 +25,8 @@ from sknets._training.parameters import FlatParameters
 from sknets._training.steps import Step
 from sknets._training.trainer import Trainer
 from sknets.base import REGRESSION_LOSSES, NetworkRegressor
+from sknets.base.descent import is_stochastic
 from sknets.base.layerwise import all_inputs, fitted, stacked, was_interrupted
-from sknets.base.supervised import is_stochastic
 from sknets.base.training_set import Call, TrainingSet
 from sknets.boltzmann.base import SAMPLING, values_of
 from sknets.boltzmann.dbn import FILTERS, BeliefParameters, is_binary, take_layers, up_down_step

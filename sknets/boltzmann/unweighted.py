@@ -8,7 +8,7 @@ from sklearn.utils.metaestimators import available_if
 
 from sknets._params import estimator
 from sknets.base import NetworkClassifier
-from sknets.base.supervised import is_stochastic
+from sknets.base.descent import is_stochastic
 from sknets.base.training_set import Call
 from sknets.mlp import DenseNetwork
 

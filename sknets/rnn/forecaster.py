@@ -19,7 +19,7 @@ from sknets._params import Interval, InvalidParameterError, OneOf, estimator, pa
 from sknets._sequences import Sequences
 from sknets._training.trainer import Seen
 from sknets.base import REGRESSION_LOSSES, NetworkRegressor
-from sknets.base.supervised import is_stochastic
+from sknets.base.descent import is_stochastic
 from sknets.base.training_set import Call, TrainingSet
 from sknets.rnn.base import ManyToOne
 from sknets.rnn.network import Last, Reader, Recurrent, SequenceNetwork

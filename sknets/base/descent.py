@@ -32,6 +32,7 @@ class DescentEstimator(TrainingParameters, NetworkEstimator):
         "best_validation_score_": "float or None: The highest of them.",
     }
     _fit_state: ClassVar[dict[str, type]] = {"_no_improvement_count": int, "_snapshots": list}
+    _is_layer = False  # of another network, which need not have converged
 
     @abstractmethod
     def _measure(self, valid: TrainingSet) -> dict[str, float]:
@@ -105,8 +106,8 @@ class DescentEstimator(TrainingParameters, NetworkEstimator):
                 "weights before it are kept."
             )
         recipe = trainer.recipe
-        expected = incremental or recipe.schedule.ends_by_design or not recipe.max_epochs
-        if expected or trainer.stop_message or trainer.interrupted or self._full_batch:
+        by_design = self._is_layer or recipe.schedule.ends_by_design or not recipe.max_epochs
+        if incremental or by_design or trainer.stop_message or trainer.interrupted or self._full_batch:
             return None
         return (
             f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "

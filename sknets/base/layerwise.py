@@ -118,6 +118,7 @@ def fitted(
     for name, (unset, value) in left_open.items():
         if name in known and known[name] == unset:
             machine.set_params(**{name: value})
+    machine._is_layer = True
     return machine.fit(X)
 
 

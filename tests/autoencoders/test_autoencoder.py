@@ -200,6 +200,12 @@ def test_perceptron_starts_from_autoencoders():
     assert_allclose(clf.transform(X), second.transform(first.transform(X)), atol=1e-4)
 
 
+@pytest.mark.filterwarnings("error:Stochastic Optimizer")
+def test_layers_need_not_have_converged():
+    layer = Autoencoder(max_iter=1)
+    MLPClassifier((8,), pretrain=layer, solver="lbfgs", random_state=0).fit(X, y)
+
+
 def test_perceptron_refuses_an_autoencoder_of_other_units():
     clf = MLPClassifier(8, pretrain=Autoencoder(activation="tanh"))
     with pytest.raises(ValueError, match=r"activation='relu'.*Autoencoder.*'tanh'"):

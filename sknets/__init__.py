@@ -1,6 +1,6 @@
 """Every classic deep network with the manners of a scikit-learn estimator."""
 
-from sknets.autoencoders import Autoencoder
+from sknets.autoencoders import Autoencoder, VariationalAutoencoder
 from sknets.boltzmann import (
     DBM,
     DBN,
@@ -49,6 +49,7 @@ __all__ = [
     "RNNRegressor",
     "RNNTagger",
     "Seq2Seq",
+    "VariationalAutoencoder",
     "load",
     "save",
 ]

@@ -246,6 +246,20 @@ def dense_tensor(x: Tensor) -> Tensor:
     return x if x.layout is torch.strided else x.to_dense()
 
 
+def column_means(v: Tensor) -> Tensor:
+    """The mean of each column, of values that may be sparse."""
+    if v.layout is torch.strided:
+        return v.mean(0)
+    n = v.shape[0]
+    return torch.mv(v.t(), torch.full((n,), 1 / n, dtype=v.dtype, device=v.device))
+
+
+def mean_of(data: Data, function: Callable[[Tensor], Tensor]) -> Tensor:
+    """The mean of each column of a function of all samples."""
+    parts = [(batch.x.shape[0], column_means(function(batch.x))) for batch in data.epoch(None)]
+    return sum(n * mean for n, mean in parts) / sum(n for n, _ in parts)
+
+
 def as_tensor(x: np.ndarray, dtype: torch.dtype, device: torch.device | str) -> Tensor:
     """An array as a tensor, sharing memory where it can; read-only memory is never written to."""
     if not x.flags.writeable or any(stride < 0 for stride in x.strides):

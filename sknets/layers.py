@@ -22,17 +22,21 @@ class RandomLayer(nn.Module):
         self.progress = 0.0  # and how much of the training is over before it
 
     def chosen(self, x: Tensor, share: float) -> Tensor:
-        """Which values of `x` are among a share of them, drawn for each.
-
-        The share is met to 1 / 65536: sixteen bits decide on a value, a quarter of a draw, since
-        drawing took a third of the time of a step.
-        """
+        """Which values of `x` are among a share of them, drawn for each."""
         if share >= 1:
             return torch.ones_like(x, dtype=torch.bool)
+        return self.levels(x) < round(share * LEVELS) - LEVELS // 2
+
+    def levels(self, x: Tensor) -> Tensor:
+        """Whole numbers of sixteen bits, all as probable, in the shape of `x`.
+
+        They decide on values to 1 / 65536, each by a quarter of a draw, since drawing took a third
+        of the time of a step.
+        """
         n, bits = x.numel(), torch.iinfo(torch.int64)
         draws = torch.empty(-(-n // 4), dtype=torch.int64, device=x.device)
         draws.random_(bits.min, None, generator=self.generator)
-        return draws.view(torch.int16)[:n].view(x.shape) < round(share * LEVELS) - LEVELS // 2
+        return draws.view(torch.int16)[:n].view(x.shape)
 
 
 class Dropout(RandomLayer):

@@ -156,6 +156,7 @@ CODER = RESTRICTED._replace(
     | {"inverse_transform", "reconstruct", "score", "score_samples"},
     absent={"partial_fit": FULL_BATCH},
 )
+VARIATIONAL = CODER._replace(methods=CODER.methods | {"interpolate", "log_likelihood", "sample"})
 SHALLOW = {"transform": NO_HIDDEN_LAYER, "fit_transform": NO_HIDDEN_LAYER}
 
 ESTIMATORS = {
@@ -182,6 +183,7 @@ ESTIMATORS = {
     "RNNRegressor": REGRESSOR,
     "RNNTagger": TAGGER,
     "Seq2Seq": WRITER,
+    "VariationalAutoencoder": VARIATIONAL,
 }
 NAMES = list(ESTIMATORS)
 OF_ROWS = [n for n in NAMES if ESTIMATORS[n].tier == 1]
@@ -189,6 +191,7 @@ CLASSIFIERS = [n for n in OF_ROWS if ESTIMATORS[n].tags.get("estimator_type") ==
 REGRESSORS = [n for n in OF_ROWS if ESTIMATORS[n].tags.get("estimator_type") == "regressor"]
 SUPERVISED = CLASSIFIERS + REGRESSORS
 WEIGHTED = [n for n in SUPERVISED if not n.startswith("DB")]  # machines know no weights
+CODERS = [n for n in NAMES if "Autoencoder" in n]
 RBMS = [n for n in NAMES if ESTIMATORS[n] is RESTRICTED]
 MACHINES = [*RBMS, "BoltzmannMachine", "DBM", "DBN", "MultimodalDBN"]
 DESCENDING = [n for n in NAMES if n not in RBMS]  # which have the words of gradient descent
@@ -256,9 +259,11 @@ def suits(name, settings):
     """Whether an estimator can have some settings; those of texts are trained by minibatches."""
     if name in RBMS:
         return not settings
-    return name not in (*OF_TEXTS, *MACHINES) or not (
-        settings in FULL_BATCH or settings.get("averaging") == "snapshots"
-    )
+    if settings in FULL_BATCH:
+        return name not in (*OF_TEXTS, *MACHINES, "VariationalAutoencoder")
+    if settings.get("averaging") == "snapshots":
+        return name not in (*OF_TEXTS, *MACHINES, *CODERS)
+    return True
 
 
 def each_that_suits(*all_settings):
@@ -316,7 +321,7 @@ def make(name, **settings):
         of_network = ("activation", "batch_norm", "dropout")
         inside = {k: settings.pop(k) for k in of_network if k in settings}
         network = {"architecture": ConvNet(channels=4, dense=8, **inside)}
-    elif name.startswith(("Auto", "MLP", "DBMC", "DBNC", "DBNR")):
+    elif name.startswith(("Auto", "Variat", "MLP", "DBMC", "DBNC", "DBNR")):
         network = {"hidden_layer_sizes": (8,)}
     elif name in MACHINES:
         network = OF_MACHINES[name]
@@ -342,6 +347,8 @@ def make(name, **settings):
 def learner(name, **settings):
     """One that learns the data well enough to be told from chance."""
     settings = {"learning_rate": "one_cycle", "learning_rate_init": 0.05} | settings
+    if name == "VariationalAutoencoder":
+        settings = {"beta": 0.1} | settings  # or codes of four columns say little of them
     return make(name, **{"max_iter": 15, "batch_size": 10} | settings)
 
 

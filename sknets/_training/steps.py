@@ -58,8 +58,44 @@ class SupervisedStep(ABC):
         return StepResult(weighted_mean(self.loss(raw, batch.targets), batch.weight), raw)
 
 
-class AutogradStep(SupervisedStep):
-    """A supervised step of any network, which autograd differentiates.
+class GradientStep(ABC):
+    """Abstract: a step whose loss autograd differentiates.
+
+    Parameters
+    ----------
+    gradient : Tensor of shape (n_parameters,)
+        Of all parameters, one vector.
+    mixed : bool
+        Whether the network multiplies in bfloat16; weights, sums and the loss stay float32.
+    """
+
+    def __init__(self, gradient: Tensor, mixed: bool = False) -> None:
+        self.gradient = gradient
+        self.mixed = mixed and gradient.dtype == torch.float32
+
+    @abstractmethod
+    def evaluate(self, batch: Batch) -> StepResult:
+        """The mean loss over a batch and the raw outputs, not detached."""
+
+    def forward(self, batch: Batch) -> Tensor:
+        """The mean loss over a batch, for autograd to differentiate."""
+        return self.evaluate(batch).loss
+
+    def __call__(self, batch: Batch) -> StepResult:
+        """Set the gradients of the mean loss over a batch."""
+        self.gradient.zero_()
+        with torch.enable_grad():
+            loss, raw = self.evaluate(batch)
+            loss.backward()
+        return StepResult(loss.detach(), None if raw is None else raw.detach())
+
+    def multiplying(self) -> AbstractContextManager[Any]:
+        """Within, products are in bfloat16 where that was asked for."""
+        return multiplying(self.mixed, self.gradient.device)
+
+
+class AutogradStep(GradientStep, SupervisedStep):
+    """A supervised step of any network.
 
     Parameters
     ----------
@@ -74,17 +110,8 @@ class AutogradStep(SupervisedStep):
     def __init__(
         self, module: nn.Module, loss: Loss, gradient: Tensor, mixed: bool = False
     ) -> None:
-        super().__init__(module, loss)
-        self.gradient = gradient
-        self.mixed = mixed and gradient.dtype == torch.float32
-
-    def __call__(self, batch: Batch) -> StepResult:
-        """Set the gradients of the mean loss over a batch."""
-        self.gradient.zero_()
-        with torch.enable_grad():
-            loss, raw = self.evaluate(batch)
-            loss.backward()
-        return StepResult(loss.detach(), None if raw is None else raw.detach())
+        GradientStep.__init__(self, gradient, mixed)
+        SupervisedStep.__init__(self, module, loss)
 
     def evaluate(self, batch: Batch) -> StepResult:
         """The mean loss over a batch and the raw outputs, not detached."""
@@ -92,10 +119,6 @@ class AutogradStep(SupervisedStep):
             raw = self.module(batch.x)
         raw = raw.to(self.gradient.dtype)
         return StepResult(weighted_mean(self.loss(raw, batch.targets), batch.weight), raw)
-
-    def multiplying(self) -> AbstractContextManager[Any]:
-        """Within, products are in bfloat16 where that was asked for."""
-        return multiplying(self.mixed, self.gradient.device)
 
 
 def multiplying(mixed: bool, device: torch.device) -> AbstractContextManager[Any]:

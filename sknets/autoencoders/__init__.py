@@ -1,5 +1,6 @@
 """Autoencoders: codes, reconstructions, likelihoods."""
 
 from sknets.autoencoders.autoencoder import Autoencoder
+from sknets.autoencoders.variational import VariationalAutoencoder
 
-__all__ = ["Autoencoder"]
+__all__ = ["Autoencoder", "VariationalAutoencoder"]

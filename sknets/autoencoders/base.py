@@ -92,6 +92,14 @@ class RestoringNetwork(InvertibleTransformer, DescentEstimator):
         """
         return float(np.mean(self.score_samples(X), dtype=float))
 
+    def _check_settings(self, incremental: bool) -> None:
+        super()._check_settings(incremental)
+        if self._n_snapshots:
+            raise ValueError(
+                f"A {type(self).__name__} is one network, whose codes are no mean of several: it "
+                "knows no averaging='snapshots'."
+            )
+
     def _measure(self, valid: TrainingSet) -> dict[str, float]:
         scores = self._row_scores(valid.X)
         score = float(np.average(scores, weights=valid.weight)) if len(scores) else np.nan
@@ -246,6 +254,10 @@ class ReconstructionParameters(BaseEstimator):
                 f"code_activation='logistic'. Got {self._code_activation()!r} instead."
             )
 
+    @property
+    def _has_moving_loss(self) -> bool:
+        return self.n_active_init not in (None, self.n_active)
+
     def _sparsifier(self) -> LargestOnly | None:
         """What codes pass through last."""
         if self.n_active is None:
@@ -326,18 +338,10 @@ class ReconstructingNetwork(ReconstructionParameters, RestoringNetwork):
         X = self._checked_rows(X, reset)
         noisy = reset and self.noise == "salt_pepper"
         if self.loss in RANGES or noisy:
-            low, high = self._extremes = extremes(X)
-            self._check_range(low.min(), high.max())
+            self._extremes = extremes(X)
+            allowed = RANGES.get(self.loss, (-np.inf, np.inf))
+            check_range(*self._extremes, allowed, f"loss={self.loss!r}", type(self).__name__)
         return X, None
-
-    def _check_range(self, least: float, largest: float) -> None:
-        low, high = RANGES.get(self.loss, (-np.inf, np.inf))
-        if least < low - ROUNDING or largest > high + ROUNDING:
-            among = f"between {low:g} and {high:g}" if np.isfinite(high) else f">= {low:g}"
-            raise ValueError(
-                f"loss={self.loss!r} of {type(self).__name__} needs values {among}, but X has "
-                f"values from {least:g} to {largest:g}. Scale them, or take loss='squared_error'."
-            )
 
     def _encode(self, y: Any, fresh: bool, classes: Any) -> None:
         self.n_outputs_ = self.n_features_in_
@@ -401,6 +405,19 @@ class RestoringStep:
         clean = dense_tensor(batch.x)
         noisy = batch.x if self.module.corruption is None else self.module.corrupted(clean)
         return Batch(noisy, clean, batch.weight)
+
+
+def check_range(
+    lows: np.ndarray, highs: np.ndarray, allowed: tuple[float, float], what: str, owner: str
+) -> None:
+    """Raise ValueError for data, of which the extremes are given, that is not within a range."""
+    least, largest, (low, high) = lows.min(), highs.max(), allowed
+    if least < low - ROUNDING or largest > high + ROUNDING:
+        among = f"between {low:g} and {high:g}" if np.isfinite(high) else f">= {low:g}"
+        raise ValueError(
+            f"{what} of {owner} needs values {among}, but X has values from {least:g} to "
+            f"{largest:g}. Scale them, or take another."
+        )
 
 
 def extremes(X: Any) -> tuple[np.ndarray, np.ndarray]:

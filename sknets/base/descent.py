@@ -73,8 +73,15 @@ class DescentEstimator(TrainingParameters, NetworkEstimator):
         """Epochs without improvement; a full-batch solver has its own rule, cycles raise losses."""
         return np.inf if self._full_batch or self._n_snapshots else self.n_iter_no_change
 
+    @property
+    def _has_moving_loss(self) -> bool:
+        """Whether what is minimised changes over the epochs, so that it tells of no progress."""
+        return False
+
     def _stopping_rule(self, scored: bool) -> NoImprovement:
         """When to stop: by the validation score, or by the training loss."""
+        if self._has_moving_loss and not scored:
+            return NoImprovement.never()
         key, best, worst = (
             ("valid_score", self.best_validation_score_, -np.inf)
             if scored
@@ -107,7 +114,13 @@ class DescentEstimator(TrainingParameters, NetworkEstimator):
             )
         recipe = trainer.recipe
         by_design = self._is_layer or recipe.schedule.ends_by_design or not recipe.max_epochs
-        if incremental or by_design or trainer.stop_message or trainer.interrupted or self._full_batch:
+        if (
+            incremental
+            or by_design
+            or trainer.stop_message
+            or trainer.interrupted
+            or self._full_batch
+        ):
             return None
         return (
             f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "

@@ -93,13 +93,17 @@ class InvertibleTransformer(NetworkTransformer):
             The expectations.
         """
         check_is_fitted(self)
+        return self._by_rows(self._checked_codes(X), self._decoded)
+
+    def _checked_codes(self, X: Any) -> np.ndarray:
+        """Values of the last hidden layer, checked."""
         code = check_array(X, dtype=(np.float64, np.float32))
         if code.shape[1] != self._n_features_out:
             raise ValueError(
                 f"X has {code.shape[1]} columns, but the last layer of {type(self).__name__} has "
                 f"{self._n_features_out} units."
             )
-        return self._by_rows(code, self._decoded)
+        return code
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """What is left of inputs after the way to the last hidden layer and back.

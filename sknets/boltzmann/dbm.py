@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
-from sknets._data import Data
+from sknets._data import Data, mean_of
 from sknets._measure import Field, Layer
 from sknets._params import ClassLike, Interval, OneOf, estimator, param
 from sknets._training.optimizers import STOCHASTIC
@@ -25,7 +25,6 @@ from sknets.boltzmann.dbn import FILTERS, BeliefParameters, is_binary
 from sknets.boltzmann.deep_boltzmann import DeepMachine, DeepStep
 from sknets.boltzmann.draws import draws_for
 from sknets.boltzmann.network import RBM
-from sknets.boltzmann.statistics import mean_of
 
 
 @estimator

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from sknets._data import Batch
+from sknets._data import Batch, column_means
 from sknets._state import taken
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import StepResult, multiplying
@@ -25,7 +25,7 @@ from sknets.boltzmann.categories import completed
 from sknets.boltzmann.draws import Draws
 from sknets.boltzmann.network import RBM
 from sknets.boltzmann.real_units import RealUnits
-from sknets.boltzmann.statistics import Phase, column_means, difference_of_products
+from sknets.boltzmann.statistics import Phase, difference_of_products
 from sknets.boltzmann.tempering import TemperedChains
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sknets._data import Data
+from sknets._data import Data, mean_of
 from sknets._measure import Field, Layer
 from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
 from sknets._random import Stream, generator
@@ -20,7 +20,6 @@ from sknets.boltzmann.base import EnergyModel, MachineDescent
 from sknets.boltzmann.draws import Draws, draws_for
 from sknets.boltzmann.energy import LARGEST
 from sknets.boltzmann.fully_connected import FREE, GIVEN_DATA, FullMachine, MachineStep
-from sknets.boltzmann.statistics import mean_of
 
 
 @estimator

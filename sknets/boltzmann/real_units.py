@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sknets._data import Data, dense_tensor
-from sknets.boltzmann.statistics import Phase, mean_of
+from sknets._data import Data, dense_tensor, mean_of
+from sknets.boltzmann.statistics import Phase
 from sknets.boltzmann.units import Gaussian, Units
 
 STEEPEST = 1.0  # gradient by the logarithm of a variance

@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from sknets._data import Data, dense_tensor
+from sknets._data import Data, dense_tensor, mean_of
 from sknets._device import has_fast_bfloat16, resolve_device
 from sknets._measure import Field, Layer
 from sknets._params import Interval, OneOf, check_values, estimator, param
@@ -42,7 +42,6 @@ from sknets.boltzmann.learning import (
 )
 from sknets.boltzmann.monitoring import Monitor, PseudoLikelihood
 from sknets.boltzmann.network import RBM
-from sknets.boltzmann.statistics import mean_of
 from sknets.boltzmann.units import Bernoulli, Units
 
 AT_ONCE = 1000  # chains

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-
-from sknets._data import Data
 
 
 class Phase(NamedTuple):
@@ -32,17 +29,3 @@ def difference_of_products(out: Tensor, free: Phase, given: Phase) -> None:
     out.copy_(torch.mm(free.h.t(), free.v)).div_(free.n)
     data = torch.mm(given.v.t(), given.h).t()  # either may be sparse on the left alone
     out.sub_(data, alpha=1 / given.n)
-
-
-def column_means(v: Tensor) -> Tensor:
-    """The mean of each column, of values that may be sparse."""
-    if v.layout is torch.strided:
-        return v.mean(0)
-    n = v.shape[0]
-    return torch.mv(v.t(), torch.full((n,), 1 / n, dtype=v.dtype, device=v.device))
-
-
-def mean_of(data: Data, function: Callable[[Tensor], Tensor]) -> Tensor:
-    """The mean of each column of a function of all samples."""
-    parts = [(batch.x.shape[0], column_means(function(batch.x))) for batch in data.epoch(None)]
-    return sum(n * mean for n, mean in parts) / sum(n for n, _ in parts)

@@ -1,0 +1,656 @@
+"""Variational autoencoders: codes with a distribution, likelihoods, and samples.
+
+Kingma and Welling (2014), "Auto-encoding variational Bayes", https://arxiv.org/abs/1312.6114.
+"""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from sklearn.utils import check_array
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+from torch import Tensor, nn
+
+from sknets._data import Data, is_streamed, mean_of, targets_of
+from sknets._params import (
+    Interval,
+    InvalidParameterError,
+    OneOf,
+    check_values,
+    estimator,
+    param,
+)
+from sknets._random import Stream, derived_seed, draw_seed, generator
+from sknets._targets import found_targets, given_targets
+from sknets._training.parameters import FlatParameters
+from sknets._training.trainer import Trainer
+from sknets.autoencoders.base import RestoringNetwork, check_range, extremes
+from sknets.autoencoders.tables import KINDS, Columns
+from sknets.autoencoders.variational_network import VariationalNet, VariationalStep
+from sknets.base.dense import DenseLayers, hidden_layers
+from sknets.base.descent import is_stochastic
+from sknets.base.training_set import Call, TrainingSet
+from sknets.layers import ACTIVATIONS
+
+N_SCORED = 16  # draws of a code by which a row is scored
+
+
+@estimator
+class VariationalAutoencoder(RestoringNetwork, DenseLayers):
+    r"""Variational autoencoder: a generative model whose codes have a distribution.
+
+    A code is standard normal, and a decoder says how the data is distributed given it. An encoder
+    gives a normal approximation :math:`q` of the code's posterior, and both learn by the bound
+
+    .. math:: \log p(x) \ge E_{q(z | x)} \log p(x | z) - \beta \, KL(q(z | x) \| p(z)),
+
+    or by a tighter one from several draws. See the :ref:`user guide <autoencoders-variational>`.
+
+    See Also
+    --------
+    Autoencoder : Codes without a distribution.
+    DBN : Another generative model, of binary units.
+
+    References
+    ----------
+    .. [1] Kingma and Welling (2014). "Auto-encoding variational Bayes." ICLR.
+       https://arxiv.org/abs/1312.6114
+    .. [2] Burda, Grosse and Salakhutdinov (2016). "Importance weighted autoencoders." ICLR.
+       https://arxiv.org/abs/1509.00519
+    .. [3] Sohn, Lee and Yan (2015). "Learning structured output representation using deep
+       conditional generative models." NIPS.
+    .. [4] Bowman et al. (2016). "Generating sentences from a continuous space." CoNLL.
+       https://arxiv.org/abs/1511.06349
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sknets import VariationalAutoencoder
+    >>> X = load_digits().data / 16
+    >>> vae = VariationalAutoencoder(8, likelihood="bernoulli", max_iter=20, random_state=0).fit(X)
+    >>> vae.transform(X).shape, vae.sample(3, random_state=0).shape
+    ((1797, 8), (3, 64))
+    """
+
+    n_components: int = param(
+        16, Interval(Integral, 1, None, closed="left"), "Numbers of a code.", kw_only=False
+    )
+    hidden_layer_sizes: Any = param(
+        (128,),
+        ["array-like", Interval(Integral, 1, None, closed="left")],
+        "Units of each layer between inputs and code; the way back has the same.",
+        kw_only=False,
+    )
+    activation: str = param(
+        "relu", OneOf(*ACTIVATIONS), "Activation of the hidden layers.", kw_only=False
+    )
+    likelihood: str = param(
+        "gaussian",
+        OneOf(*KINDS, "mixed"),
+        "Distribution of columns given a code: normal ('gaussian', which sees columns less their "
+        "mean and in units of their deviation); of zeros and ones ('bernoulli'); of categories, "
+        "whatever numbers they have ('categorical'); or by column ('mixed').",
+    )
+    categorical_features: Any = param(
+        None,
+        [None, "array-like"],
+        "Columns of categories with likelihood='mixed', as indices, a mask, or names. Of the "
+        "others those of zeros and ones alone are Bernoulli, the rest Gaussian.",
+    )
+    variance: str = param(
+        "columns",
+        OneOf("one", "columns", "samples"),
+        "Variances of Gaussian columns given a code: 'one' number, one for each of the 'columns', "
+        "or those that the decoder gives each of the 'samples'.",
+    )
+    dynamic_binarization: bool = param(
+        False,
+        "boolean",
+        "Whether values between 0 and 1 are probabilities, from which zeros and ones are drawn "
+        "anew at each training step; for likelihood='bernoulli'.",
+    )
+    beta: float = param(
+        1.0,
+        Interval(Real, 0, None, closed="left"),
+        "Weight of the divergence of codes from their prior; other values than 1 learn no bound.",
+    )
+    beta_warmup: float = param(
+        0,
+        Interval(Real, 0, None, closed="left"),
+        "Epochs over which that weight rises linearly from 0.",
+    )
+    n_importance_samples: int = param(
+        1,
+        Interval(Integral, 1, None, closed="left"),
+        "Draws of a code for each sample in training. Several are importance weighted, for a "
+        "tighter bound.",
+    )
+    conditional: bool = param(
+        False,
+        "boolean",
+        "Whether the distribution is given a class, `y`, which encoder and decoder are told. "
+        "Otherwise `y` is ignored.",
+    )
+    code: str = param(
+        "mean",
+        OneOf("mean", "draw"),
+        "What `transform` gives: the mean of a code given a row, or a draw, which depends on the "
+        "row and on random_state alone. It may be set after fit.",
+    )
+
+    _fitted_attributes: ClassVar[dict[str, str]] = {
+        "classes_": "ndarray of shape (n_classes,): The classes, with conditional=True.",
+        "class_prior_": "ndarray of shape (n_classes,): Their shares in training.",
+        "column_kinds_": "list of str: The distribution of each column given a code.",
+        "categories_": "list of ndarray: The categories of each column, none of others.",
+    }
+    _shape_parameters: ClassVar[tuple[str, ...]] = (
+        "n_components",
+        "likelihood",
+        "categorical_features",
+        "variance",
+        "dynamic_binarization",
+        "conditional",
+    )
+
+    # -- what a fit takes
+
+    def fit(self, X: Any, y: Any = None, difficulty: Any = None) -> Any:
+        """Learn the distribution of the data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or torch Dataset
+            The data.
+        y : array-like of shape (n_samples,), default=None
+            Classes, with conditional=True. Ignored otherwise.
+        difficulty : array-like of shape (n_samples,), default=None
+            How hard each sample is, by which a `curriculum` orders them. Ignored without one.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is not allowed, or if the loss stops being finite.
+        """
+        return self._fit(Call(X, y if self.conditional else None, difficulty=difficulty))
+
+    @available_if(is_stochastic)
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None) -> Any:
+        """Train for one more epoch on the given rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data. The first call decides on the kinds, categories and scales of columns.
+        y : array-like of shape (n_samples,), default=None
+            Classes, with conditional=True. Ignored otherwise.
+        classes : array-like of shape (n_classes,), default=None
+            All classes of all calls. Needed at the first call, where `y` may lack some.
+
+        Returns
+        -------
+        self : object
+            The trained estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is not allowed, or if the loss stops being finite.
+        """
+        given = y if self.conditional else None
+        return self._fit(Call(X, given, classes=classes, incremental=True))
+
+    def _check_settings(self, incremental: bool) -> None:
+        super()._check_settings(incremental)
+        self._check_stochastic()
+        name = type(self).__name__
+        if self.dynamic_binarization and self.likelihood != "bernoulli":
+            raise InvalidParameterError(
+                f"The 'dynamic_binarization' parameter of {name} is for likelihood='bernoulli'. "
+                f"Got likelihood={self.likelihood!r}."
+            )
+        if self.categorical_features is not None and self.likelihood != "mixed":
+            raise InvalidParameterError(
+                f"The 'categorical_features' parameter of {name} is for likelihood='mixed'. "
+                f"Got likelihood={self.likelihood!r}."
+            )
+
+    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        if self.conditional:
+            y = self._checked_classes(X, targets_of(X, y))
+        X = self._checked_rows(X, reset)
+        if reset:
+            self._find_columns(X)
+        if "bernoulli" in self.column_kinds_ and self.likelihood == "bernoulli":
+            check_range(*extremes(X), (0, 1), "likelihood='bernoulli'", type(self).__name__)
+        return self._columns.expanded(X), y
+
+    def _checked_classes(self, X: Any, y: Any) -> np.ndarray:
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__}(conditional=True) requires y to be passed, but the target "
+                "y is None."
+            )
+        if is_streamed(X):
+            raise ValueError("conditional=True needs data that is held in memory.")
+        y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
+        check_consistent_length(X, y)
+        return y
+
+    def _training_set(self, call: Call, fresh: bool) -> TrainingSet:
+        X, y = self._validate(call.X, call.y, reset=fresh)
+        return TrainingSet(self._joined(X, self._encode(y, fresh, call.classes)))
+
+    def _encode(self, y: Any, fresh: bool, classes: Any) -> np.ndarray | None:
+        self.n_outputs_ = self.n_features_in_
+        if not self.conditional:
+            return None
+        if fresh:
+            targets = found_targets(y) if classes is None else given_targets(y, classes)
+            if targets.kind not in ("binary", "multiclass"):
+                raise ValueError(
+                    f"conditional=True takes one class for each sample. Got {targets.kind} targets."
+                )
+            self.classes_ = targets.classes
+        places = self._places(y)
+        if fresh:
+            shares = np.bincount(places, minlength=len(self.classes_)) / len(places)
+            self.class_prior_ = shares
+        return places
+
+    def _places(self, y: Any) -> np.ndarray:
+        """The places of classes among those that are known."""
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(f"y has {unknown}, which are none of the classes {self.classes_}.")
+        return np.searchsorted(self.classes_, y)
+
+    @property
+    def _n_classes(self) -> int:
+        return len(self.classes_) if self._shape_of("conditional") else 0
+
+    def _shape_of(self, name: str) -> Any:
+        """A parameter as it was fitted, or is being fitted."""
+        return getattr(self, "_shape", {}).get(name, getattr(self, name))
+
+    def _joined(self, X: Any, places: Any) -> Any:
+        """Inputs with columns for their classes, if these are given."""
+        if not self._n_classes:
+            return X
+        classes = np.eye(self._n_classes, dtype=X.dtype)[places]
+        return sp.hstack([X, classes], "csr") if sp.issparse(X) else np.hstack([X, classes])
+
+    # -- columns
+
+    @property
+    def _columns(self) -> Columns:
+        return Columns(self.column_kinds_, self.categories_)
+
+    def _find_columns(self, X: Any) -> None:
+        """Decide on the kind of each column, and on categories."""
+        n, none = self.n_features_in_, np.empty(0)
+        if self.likelihood in ("gaussian", "bernoulli"):
+            self.column_kinds_, self.categories_ = [self.likelihood] * n, [none] * n
+            return
+        if is_streamed(X):
+            raise ValueError(f"likelihood={self.likelihood!r} needs data that is held in memory.")
+        categorical = self._categorical_columns()
+        columns = (X.toarray() if sp.issparse(X) else X).T
+        kinds, categories = [], []
+        for column, has_categories in zip(columns, categorical, strict=True):
+            values = np.unique(column)
+            bits = np.isin(values, (0, 1)).all()
+            kind = "categorical" if has_categories else "bernoulli" if bits else "gaussian"
+            kinds.append(kind)
+            categories.append(values if has_categories else none)
+        self.column_kinds_, self.categories_ = kinds, categories
+
+    def _categorical_columns(self) -> np.ndarray:
+        """Which columns are categories, as a mask."""
+        n = self.n_features_in_
+        if self.likelihood == "categorical":
+            return np.ones(n, dtype=bool)
+        given = np.asarray([] if self.categorical_features is None else self.categorical_features)
+        if given.dtype.kind == "b" and given.shape == (n,):
+            return given
+        names = list(getattr(self, "feature_names_in_", []))
+        known = names if given.dtype.kind in "UO" else list(range(n))
+        if given.ndim != 1 or not set(given.tolist()) <= set(known):
+            raise InvalidParameterError(
+                f"The 'categorical_features' parameter of {type(self).__name__} must hold indices "
+                f"or names of columns, or whether each of {n} is one. "
+                f"Got {self.categorical_features!r} instead."
+            )
+        return np.isin(known, given)
+
+    @property
+    def _has_moving_loss(self) -> bool:
+        return self.beta_warmup > 0
+
+    # -- the network
+
+    def _input_shape(self) -> tuple[int, ...]:
+        return (self._columns.n_expanded + self._n_classes,)
+
+    def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> VariationalNet:
+        likelihood = self._columns.likelihood(self.variance)
+        how: dict[str, Any] = {
+            name: getattr(self, name) for name in ("activation", "dropout", "batch_norm")
+        }
+        there = (*input_shape, *self._hidden_layer_sizes())
+        back = (self.n_components + self._n_classes, *self._hidden_layer_sizes()[::-1])
+        encoder, decoder = hidden_layers(there, **how), hidden_layers(back, **how)
+        encoder["moments"] = nn.Linear(there[-1], 2 * self.n_components)
+        decoder["output"] = nn.Linear(back[-1], likelihood.n_raw)
+        return VariationalNet(
+            likelihood,
+            nn.Sequential(encoder),
+            nn.Sequential(decoder),
+            self.n_components,
+            self._n_classes,
+            self.dynamic_binarization,
+        )
+
+    @torch.no_grad()
+    def _initialise(self, module: Any, seed: int) -> None:
+        super()._initialise(module, seed)
+        n = module.likelihood.n
+        module.likelihood.fit_to(torch.zeros(n), torch.ones(n))
+        module.noise.seed.fill_(derived_seed(seed, Stream.SAMPLE))
+
+    @torch.no_grad()
+    def _pretrain(self, trainer: Trainer, batches: Data) -> None:
+        """Start from the moments of the data."""
+        network: Any = trainer.module_
+        mean = mean_of(batches, lambda inputs: network.split(inputs)[0])
+        variance = mean_of(batches, lambda inputs: (network.split(inputs)[0] - mean).square())
+        network.decoder[-1].bias.copy_(network.likelihood.fit_to(mean, variance))
+
+    def _step(self, module: Any, flat: FlatParameters) -> VariationalStep:
+        return VariationalStep(
+            module,
+            flat.grad,
+            self.n_importance_samples,
+            self.beta,
+            self.beta_warmup / self.max_iter,
+            self._mixed,
+        )
+
+    # -- what comes out
+
+    def _validated_rows(self, X: Any) -> Any:
+        return self._columns.expanded(super()._validated_rows(X))
+
+    def _given(self, X: Any, y: Any) -> Any:
+        """Validated rows with their classes; the likeliest of each where they are not known."""
+        if not self._n_classes:
+            return X
+        if y is not None:
+            y = column_or_1d(y)
+            check_consistent_length(X, y)
+            return self._joined(X, self._places(y))
+        with np.errstate(divide="ignore"):
+            prior = np.log(self.class_prior_)
+        of_each = (np.full(X.shape[0], place) for place in range(self._n_classes))
+        scores = [self._row_scores(self._joined(X, places)) for places in of_each]
+        return self._joined(X, (np.stack(scores, 1) + prior).argmax(1))
+
+    def _row_scores(self, X: Any) -> np.ndarray:
+        return self._by_rows(X, lambda x: self.module_.importance_bound(x, N_SCORED))
+
+    def _features(self, x: Tensor) -> Tensor:
+        posterior = self.module_.posterior(x)
+        if self.code == "mean":
+            return posterior.mean
+        return posterior.at(self.module_.noise(x, 1)[0])
+
+    def _decoded(self, code: Tensor) -> Tensor:
+        """Expected values of codes, which may have columns for their classes."""
+        network: VariationalNet = self.module_
+        n = network.n_code
+        return network.likelihood.mean(network.decode(code[:, :n], code[:, n:]))
+
+    def transform(self, X: Any, y: Any = None) -> np.ndarray:
+        """Codes: the means of q(z | x), or draws from it, as the parameter `code` says.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data.
+        y : array-like of shape (n_samples,), default=None
+            Classes, with conditional=True. None takes the one that makes each row likeliest.
+
+        Returns
+        -------
+        z : ndarray of shape (n_samples, n_components)
+            The codes.
+        """
+        check_values("transform", self._parameter_constraints, {"code": self.code})
+        return self._by_rows(self._given(self._validated_rows(X), y), self._features)
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
+        """Fit to data, then give its codes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data.
+        y : array-like of shape (n_samples,), default=None
+            Classes, with conditional=True. Ignored otherwise.
+        **fit_params : dict
+            Further arguments of `fit`.
+
+        Returns
+        -------
+        z : ndarray of shape (n_samples, n_components)
+            The codes.
+        """
+        return self.fit(X, y, **fit_params).transform(X, y if self.conditional else None)
+
+    def inverse_transform(self, X: Any, y: Any = None) -> np.ndarray:
+        """What data is expected to be, given codes: E(x | z), and the likeliest of categories.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Codes.
+        y : array-like of shape (n_samples,), default=None
+            Classes, which conditional=True needs.
+
+        Returns
+        -------
+        x : ndarray of shape (n_samples, n_features)
+            The expectations.
+        """
+        check_is_fitted(self)
+        code = self._checked_codes(X)
+        if self._n_classes:
+            if y is None:
+                raise ValueError("conditional=True needs the class of each code: give y.")
+            y = column_or_1d(y)
+            check_consistent_length(code, y)
+            code = self._joined(code, self._places(y))
+        return self._columns.collapsed(self._by_rows(code, self._decoded))
+
+    def reconstruct(self, X: Any, y: Any = None) -> np.ndarray:
+        """What data is expected to be, given the mean of its codes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data.
+        y : array-like of shape (n_samples,), default=None
+            Classes, with conditional=True. None takes the one that makes each row likeliest.
+
+        Returns
+        -------
+        x : ndarray of shape (n_samples, n_features)
+            The expectations, and the likeliest of categories.
+        """
+        X = self._given(self._validated_rows(X), y)
+        network: VariationalNet = self.module_
+        made = self._by_rows(X, lambda x: network.likelihood.mean(network(x)))
+        return self._columns.collapsed(made)
+
+    def score_samples(self, X: Any, y: Any = None) -> np.ndarray:
+        """A lower bound of log p(x), by 16 draws of a code with their importance weights.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data.
+        y : array-like of shape (n_samples,), default=None
+            Classes, with conditional=True: log p(x | y). None takes the one that makes each row
+            likeliest. Ignored otherwise.
+
+        Returns
+        -------
+        bound : ndarray of shape (n_samples,)
+            In nats; of real numbers it is that of a density. Draws depend on the row and on
+            random_state alone.
+        """
+        return self._row_scores(self._given(self._validated_rows(X), y))
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """The mean of `score_samples`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data.
+        y : array-like of shape (n_samples,), default=None
+            Classes, with conditional=True. Ignored otherwise.
+
+        Returns
+        -------
+        score : float
+            In nats; higher is better.
+        """
+        return float(np.mean(self.score_samples(X, y), dtype=float))
+
+    def log_likelihood(
+        self, X: Any, y: Any = None, *, n_samples: int = 5000, random_state: Any = None
+    ) -> np.ndarray:
+        """An estimate of log p(x) by importance sampling, on average too low.
+
+        The logarithm of the mean of p(x, z) / q(z | x) over draws of z (Burda et al., 2016).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data.
+        y : array-like of shape (n_samples,), default=None
+            Classes, with conditional=True: log p(x | y). None takes the one that makes each row
+            likeliest. Ignored otherwise.
+        n_samples : int, default=5000
+            Draws for each row.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws. None: that of the fit.
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples,)
+            In nats; of real numbers it is a density.
+        """
+        inputs = self._given(self._validated_rows(X), y)
+        check_values("log_likelihood", SAMPLING, {"n_samples": n_samples})
+        network: VariationalNet = self.module_
+        device = next(network.parameters()).device
+        seed = self._seed if random_state is None else draw_seed(random_state)
+        drawn = generator(seed, Stream.SAMPLE, device=device)
+        return self._by_rows(inputs, lambda x: network.log_mean_weight(x, n_samples, drawn))
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        y: Any = None,
+        mean: bool = False,
+        random_state: Any = None,
+    ) -> np.ndarray:
+        """Draw codes from their prior, and data given them.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many. Ignored where `y` has several classes.
+        y : object or array-like of shape (n_samples,), default=None
+            The class of all, or of each, with conditional=True. None draws them by their shares in
+            training. Ignored otherwise.
+        mean : bool, default=False
+            Whether to give what data is expected to be given the codes, rather than draws.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws.
+
+        Returns
+        -------
+        x : ndarray of shape (n_samples, n_features)
+            The data.
+        """
+        check_is_fitted(self)
+        check_values("sample", SAMPLING, {"n_samples": n_samples, "mean": mean})
+        given = None if y is None or not self._n_classes else self._given_places(y, n_samples)
+        seed, network = draw_seed(random_state), self.module_
+        places = self._drawn_places(n_samples, seed) if given is None else given
+        n = n_samples if places is None else len(places)
+        like = next(network.parameters())
+        drawn = generator(seed, Stream.SAMPLE, device=like.device)
+        with torch.inference_mode():
+            z = like.new_empty(n, network.n_code).normal_(generator=drawn)
+            classes = torch.from_numpy(self._joined(np.empty((n, 0)), places)).to(z)
+            raw, likelihood = network.decode(z, classes), network.likelihood
+            made = likelihood.mean(raw) if mean else likelihood.sample(raw, drawn)
+        return self._columns.collapsed(made.cpu().numpy())
+
+    def interpolate(self, start: Any, end: Any, n_steps: int = 10, *, y: Any = None) -> np.ndarray:
+        """What data is expected to be along the line between the codes of two rows.
+
+        Parameters
+        ----------
+        start, end : array-like of shape (n_features,)
+            The rows.
+        n_steps : int, default=10
+            Points of the line, both ends among them.
+        y : object, default=None
+            The class of all, with conditional=True. None takes the likeliest of `start`.
+
+        Returns
+        -------
+        x : ndarray of shape (n_steps, n_features)
+            The expectations.
+        """
+        check_values("interpolate", SAMPLING, {"n_steps": n_steps})
+        X = np.stack([np.ravel(start), np.ravel(end)])
+        inputs = self._given(self._validated_rows(X), None if y is None else [y, y])
+        first, last = self._by_rows(inputs, lambda x: self.module_.posterior(x).mean)
+        z = np.linspace(first, last, n_steps)
+        classes = inputs[:1, self._columns.n_expanded :].repeat(n_steps, axis=0)
+        return self._columns.collapsed(self._by_rows(np.hstack([z, classes]), self._decoded))
+
+    def _given_places(self, y: Any, n: int) -> np.ndarray:
+        """The places of a class for all, or of one for each."""
+        return self._places(np.full(n, y) if np.ndim(y) == 0 else column_or_1d(y))
+
+    def _drawn_places(self, n: int, seed: int) -> np.ndarray | None:
+        """The places of classes that are drawn by their shares in training."""
+        if not self._n_classes:
+            return None
+        random = np.random.default_rng(derived_seed(seed, Stream.SPLIT))
+        return random.choice(self._n_classes, n, p=self.class_prior_)
+
+
+SAMPLING = {
+    "n_samples": [Interval(Integral, 1, None, closed="left")],
+    "n_steps": [Interval(Integral, 2, None, closed="left")],
+    "mean": ["boolean"],
+}

@@ -72,7 +72,8 @@ class VariationalAutoencoder(RestoringNetwork, DenseLayers):
     >>> from sklearn.datasets import load_digits
     >>> from sknets import VariationalAutoencoder
     >>> X = load_digits().data / 16
-    >>> vae = VariationalAutoencoder(8, likelihood="bernoulli", max_iter=20, random_state=0).fit(X)
+    >>> vae = VariationalAutoencoder(8, likelihood="bernoulli", max_iter=20,
+    ...                              learning_rate="one_cycle", random_state=0).fit(X)
     >>> vae.transform(X).shape, vae.sample(3, random_state=0).shape
     ((1797, 8), (3, 64))
     """

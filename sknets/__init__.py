@@ -1,6 +1,10 @@
 """Every classic deep network with the manners of a scikit-learn estimator."""
 
-from sknets.autoencoders import Autoencoder, VariationalAutoencoder
+from sknets.autoencoders import (
+    Autoencoder,
+    AutoencoderOutlierDetector,
+    VariationalAutoencoder,
+)
 from sknets.boltzmann import (
     DBM,
     DBN,
@@ -31,6 +35,7 @@ __all__ = [
     "DBM",
     "DBN",
     "Autoencoder",
+    "AutoencoderOutlierDetector",
     "BernoulliRBM",
     "BoltzmannMachine",
     "CNNClassifier",

@@ -156,11 +156,16 @@ CODER = RESTRICTED._replace(
     | {"inverse_transform", "reconstruct", "score", "score_samples"},
     absent={"partial_fit": FULL_BATCH},
 )
+DETECTOR = CODER._replace(
+    tags=CODER.tags | {"estimator_type": "outlier_detector"},
+    methods=CODER.methods | {"predict", "fit_predict", "decision_function"},
+)
 VARIATIONAL = CODER._replace(methods=CODER.methods | {"interpolate", "log_likelihood", "sample"})
 SHALLOW = {"transform": NO_HIDDEN_LAYER, "fit_transform": NO_HIDDEN_LAYER}
 
 ESTIMATORS = {
     "Autoencoder": CODER,
+    "AutoencoderOutlierDetector": DETECTOR,
     "BernoulliRBM": RESTRICTED,
     "BoltzmannMachine": MACHINE,
     "CNNClassifier": CLASSIFIER,

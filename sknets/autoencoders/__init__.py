@@ -1,6 +1,7 @@
 """Autoencoders: codes, reconstructions, likelihoods."""
 
 from sknets.autoencoders.autoencoder import Autoencoder
+from sknets.autoencoders.outliers import AutoencoderOutlierDetector
 from sknets.autoencoders.variational import VariationalAutoencoder
 
-__all__ = ["Autoencoder", "VariationalAutoencoder"]
+__all__ = ["Autoencoder", "AutoencoderOutlierDetector", "VariationalAutoencoder"]

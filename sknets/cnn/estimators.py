@@ -13,7 +13,6 @@ import torch
 from sklearn.base import BaseEstimator, is_classifier
 from torch import Tensor, nn
 
-from sknets._data import DatasetRows
 from sknets._device import has_fast_bfloat16, resolve_device
 from sknets._measure import Layer, Work, layers_of
 from sknets._params import (
@@ -36,18 +35,19 @@ from sknets.base import (
     SupervisedNetwork,
 )
 from sknets.cnn.architecture import Architecture, named_architecture
-from sknets.cnn.images import Images, as_rows, as_shares
+from sknets.cnn.images import Images, as_rows
 from sknets.cnn.network import Augment, ImageNetwork, ImageStep
 from sknets.cnn.own import OwnArchitecture
+from sknets.cnn.reading import ImageReader
 from sknets.cnn.transfer import fitted_network, load_weights
 from sknets.cnn.views import VIEWS, views_of
 from sknets.layers import INITIALIZERS, initialise
 from sknets.preprocessing.augmentation import Chain
-from sknets.preprocessing.layout import Layout, as_image_array, sample_shape
+from sknets.preprocessing.layout import as_image_array
 
 
 @estimator
-class ConvolutionalNetwork(NetworkTransformer, SupervisedNetwork):
+class ConvolutionalNetwork(ImageReader, NetworkTransformer, SupervisedNetwork):
     """Abstract: what both convolutional estimators have in common."""
 
     architecture: Any = param(
@@ -58,24 +58,6 @@ class ConvolutionalNetwork(NetworkTransformer, SupervisedNetwork):
         "module of your own, whose weights are where training starts; or a callable (input_shape, "
         "n_outputs) that makes one.",
         kw_only=False,
-    )
-    image_shape: Any = param(
-        None,
-        [None, tuple, list],
-        "Shape of the image in a row of a table: (height, width), or that with an axis of "
-        "channels; with signal=True (length,) or that with one. None takes a row for a signal of "
-        "one channel. Arrays of images have shapes of their own.",
-    )
-    channels: str = param(
-        "first",
-        OneOf("first", "last"),
-        "Whether the axis of channels is the first or the last of an image.",
-    )
-    signal: bool = param(
-        False,
-        "boolean",
-        "Whether three-dimensional arrays are signals, (n, channels, length), rather than images "
-        "of one channel, (n, height, width).",
     )
     augment: Any = param(
         None,
@@ -127,20 +109,8 @@ class ConvolutionalNetwork(NetworkTransformer, SupervisedNetwork):
         "How weights start; 'auto' is 'he_normal', 'normal' has standard deviation init_std.",
     )
 
-    _fitted_attributes: ClassVar[dict[str, str]] = {
-        "image_shape_": "tuple of int: (channels, height, width) of an image, or (channels, "
-        "length) of a signal.",
-    }
     _fit_state: ClassVar[dict[str, type]] = {"_loaded": list}  # names of what was not new
-    _shape_parameters: ClassVar[tuple[str, ...]] = (
-        "architecture",
-        "augment",
-        "channels",
-        "image_shape",
-        "signal",
-    )
-
-    _items_may_be_arrays = True
+    _shape_parameters: ClassVar[tuple[str, ...]] = ("architecture", "augment")
 
     # -- images in
 
@@ -149,51 +119,7 @@ class ConvolutionalNetwork(NetworkTransformer, SupervisedNetwork):
     ) -> tuple[Any, Any]:
         X = as_image_array(X)
         rows, y = super()._validated_pair(as_rows(X), y, reset, y_numeric)
-        given, name = self._given_shape(X, rows), type(self).__name__
-        layout = Layout.of(
-            given, self.n_features_in_, name, self.image_shape, self.channels, self.signal
-        )
-        if reset:
-            self.image_shape_ = layout.shape
-        else:
-            self._check_same_layout(given, layout)
-        return as_shares(rows, X), y
-
-    def _validated_rows(self, X: Any) -> Any:
-        X = as_image_array(X)
-        rows = super()._validated_rows(as_rows(X))
-        self._layout.check(self._given_shape(X, rows), type(self).__name__, self._shape["signal"])
-        return as_shares(rows, X)
-
-    @staticmethod
-    def _given_shape(X: Any, rows: Any) -> tuple[int, ...] | None:
-        """The shape of each image in an array or a Dataset of them; None for rows."""
-        if isinstance(rows, DatasetRows):
-            return rows.shape[1:] if len(rows.shape) > 2 else None
-        return sample_shape(X)
-
-    def _check_same_layout(self, given: tuple[int, ...] | None, layout: Layout) -> None:
-        """Raise where training goes on with images that are read in another way."""
-        own, name = self._layout, type(self).__name__
-        stored_alike = layout.channels_last == own.channels_last
-        if stored_alike:
-            own.check(given, name, self._shape["signal"])
-            if layout == own or (self.image_shape is None and given is None):
-                return
-        changed = "image_shape" if stored_alike else "channels"
-        raise ValueError(
-            f"The {changed!r} parameter of {name} says how images are read, which cannot change "
-            f"when training goes on: it was {self._shape[changed]!r} and is "
-            f"{getattr(self, changed)!r}. Call fit with warm_start=False."
-        )
-
-    @property
-    def _layout(self) -> Layout:
-        """How the images of the fit lie in rows."""
-        return Layout(self.image_shape_, self._shape["channels"] == "last")
-
-    def _input_shape(self) -> tuple[int, ...]:
-        return self.image_shape_
+        return self._read(X, rows, reset), y
 
     # -- the network
 

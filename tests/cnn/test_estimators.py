@@ -191,3 +191,17 @@ def test_regressor_learns_the_brightness():
     brightness = X.mean(axis=(1, 2)) * 10
     reg = CNNRegressor(**SMALL | dict(max_iter=100, learning_rate_init=0.01)).fit(X, brightness)
     assert reg.score(X, brightness) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("channels", "last"), ("signal", True), ("image_shape", (4, 16))]
+)
+def test_how_images_are_read_cannot_change_when_training_goes_on(name, value):
+    clf = classifier().fit(X, y)
+    before = clf.predict_proba(X)
+    clf.set_params(**{name: value})
+    with pytest.raises(ValueError, match=rf"The '{name}' parameter of CNNClassifier cannot change"):
+        clf.partial_fit(ROWS, y)
+    assert_array_equal(clf.predict_proba(X), before)
+    same = {"channels": "first", "signal": False, "image_shape": [8, 8]}[name]
+    clf.set_params(**{name: same}).partial_fit(ROWS, y)

@@ -66,6 +66,7 @@ class Layer(NamedTuple):
 
 
 CONVOLUTIONS = {torch.conv1d: 1, torch.conv2d: 2, torch.conv3d: 3}
+TRANSPOSED = {torch.conv_transpose1d: 1, torch.conv_transpose2d: 2}
 MAX_POOLS = {F.max_pool1d: 1, F.max_pool2d: 2, torch.max_pool1d: 1, torch.max_pool2d: 2}
 AVERAGE_POOLS = {F.avg_pool1d: 1, F.avg_pool2d: 2}
 POOLS = MAX_POOLS | AVERAGE_POOLS
@@ -115,7 +116,7 @@ class Watch(TorchFunctionMode):
         made = func(*args, **kwargs)
         if tensors := _tensors(made):
             self._count(func, args, tensors[0])
-            found = self._seen_by(func, args, kwargs)
+            found = self._seen_by(func, args, kwargs, tensors[0])
             if found is not None:
                 self.fields.update((tensor, found) for tensor in tensors)
         return made
@@ -128,13 +129,17 @@ class Watch(TorchFunctionMode):
     def _count(self, func: Callable, args: tuple, made: Tensor) -> None:
         if func in CONVOLUTIONS:
             self.multiply_adds += made.numel() * args[1][0].numel()
+        elif func in TRANSPOSED:  # each value is spread by a kernel
+            self.multiply_adds += made.shape[0] * args[0][0].numel() * args[1][0].numel()
         elif func is F.linear:
             self.multiply_adds += made.numel() * args[1].shape[1]
         elif func in RECURRENCES:
             weights = [t for t in args[2] if t.ndim == 2]
             self.multiply_adds += prod(made.shape[:2]) * sum(t.numel() for t in weights)
 
-    def _seen_by(self, func: Callable, args: tuple, kwargs: dict) -> tuple[Field, ...] | None:
+    def _seen_by(
+        self, func: Callable, args: tuple, kwargs: dict, made: Tensor
+    ) -> tuple[Field, ...] | None:
         """The fields of a result, from those of what it was made of."""
         inputs = [self.fields[t] for t in _tensors(args) if t in self.fields]
         if not inputs:
@@ -142,6 +147,16 @@ class Watch(TorchFunctionMode):
         fields = tuple(max(each) for each in zip(*inputs, strict=True))
         if func in WHOLE or func in RECURRENCES:
             return tuple(Field(side, side, (side - 1) / 2) for side in self.sides)
+        if func in TRANSPOSED:
+            n, kernel = TRANSPOSED[func], args[1].shape[2:]
+            stride = _each(_argument(args, kwargs, "stride", 3, 1), n)
+            padding = _each(_argument(args, kwargs, "padding", 4, 0), n)
+            return tuple(map(_spread, fields, kernel, stride, padding))
+        if func is F.interpolate:
+            scales = [-(-new // old) for new, old in zip(made.shape, args[0].shape, strict=True)]
+            return tuple(
+                _spread(f, 1, scale, 0) for f, scale in zip(fields, scales[2:], strict=True)
+            )
         if func not in PLACES:
             return fields
         if func in CONVOLUTIONS:
@@ -243,6 +258,13 @@ def _widened(field: Field, kernel: int, stride: int, padding: Any, dilation: int
     before = {"same": reach // 2, "valid": 0}.get(padding, padding)
     middle = field.first + (reach / 2 - before) * field.step
     return Field(field.size + reach * field.step, field.step * stride, middle)
+
+
+def _spread(field: Field, kernel: int, stride: int, padding: int) -> Field:
+    """The field behind a value that a kernel has a part in spreading over several."""
+    reach = (kernel - 1) // stride
+    middle = field.first + (padding - (kernel - 1) / 2) / stride * field.step
+    return Field(field.size + reach * field.step, -(-field.step // stride), middle)
 
 
 def _tensors(args: Any) -> list[Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -129,7 +130,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 # He et al. (2015, equation 10) take 2 / fan_in, Glorot and Bengio (2010, equation 12) the mean of
 # both fans, LeCun et al. (1998, section 4.6) 1 / fan_in.
-VARIANCES: dict[str, Callable[[int, int], float]] = {
+VARIANCES: dict[str, Callable[[float, float], float]] = {
     "glorot": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
     "he": lambda fan_in, fan_out: 2 / fan_in,
     "lecun": lambda fan_in, fan_out: 1 / fan_in,
@@ -184,7 +185,7 @@ def initialise(
     """
     for layer in module.modules():
         if isinstance(layer, (nn.Linear, nn.modules.conv._ConvNd)):
-            initialise_weight(layer.weight, weight_init, init_std, generator)
+            initialise_weight(layer.weight, weight_init, init_std, generator, fans(layer))
             if layer.bias is not None:
                 nn.init.constant_(layer.bias, 0.0 if bias_init == "auto" else float(bias_init))
         elif isinstance(layer, nn.modules.batchnorm._NormBase):
@@ -193,13 +194,32 @@ def initialise(
             nn.init.constant_(layer.weight, 0.25)  # He et al. (2015, section 2.1)
 
 
-def initialise_weight(w: Tensor, how: str, init_std: float, generator: torch.Generator) -> None:
-    """Fill one matrix or bank of kernels by one of `INITIALIZERS` but "auto"."""
+def fans(layer: nn.Module) -> tuple[float, float]:
+    """How many values a unit of a layer is made of, and of how many units a value is a part."""
+    w: Any = layer.weight
+    fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(w)
+    if isinstance(layer, nn.modules.conv._ConvTransposeNd):
+        # Its weights are (in_channels, out_channels, *kernel), and a unit meets one in so many.
+        return fan_out / math.prod(layer.stride), fan_in
+    return fan_in, fan_out
+
+
+def initialise_weight(
+    w: Tensor,
+    how: str,
+    init_std: float,
+    generator: torch.Generator,
+    fans: tuple[float, float] | None = None,
+) -> None:
+    """Fill one matrix or bank of kernels by one of `INITIALIZERS` but "auto".
+
+    `fans` are those of an ordinary layer unless they are given.
+    """
     if how == "orthogonal":  # Saxe et al. (2014)
         nn.init.orthogonal_(w, generator=generator)
     elif how == "normal":
         _normal(w, init_std, generator)
     else:
         family, shape = how.split("_", 1)
-        fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(w)
-        SHAPES[shape](w, math.sqrt(VARIANCES[family](fan_in, fan_out)), generator)
+        variance = VARIANCES[family](*(fans or nn.init._calculate_fan_in_and_fan_out(w)))
+        SHAPES[shape](w, math.sqrt(variance), generator)

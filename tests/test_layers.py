@@ -196,6 +196,15 @@ def test_fans_of_a_convolution_count_its_receptive_field():
     assert not conv.bias.any()
 
 
+def test_fans_of_a_transposed_convolution_are_those_that_a_value_meets():
+    conv = new(nn.ConvTranspose2d, 20, 60, 4, 2)
+    initialise(conv, "he_normal", "auto", 0.01, seeded())
+    assert conv.weight.var().item() == pytest.approx(2 / (20 * 4), rel=5 * math.sqrt(2 / 19_200))
+    x = torch.randn(10, 20, 9, 9, generator=seeded())
+    inside = conv(x)[:, :, 4:-4, 4:-4]
+    assert inside.var().item() == pytest.approx(2, rel=0.1)
+
+
 @pytest.mark.parametrize(("bias_init", "value"), [("auto", 0.0), (0.0, 0.0), (0.1, 0.1), (-2, -2)])
 def test_biases_start_from_bias_init(bias_init, value):
     bias = initialised("he_normal", bias_init).bias

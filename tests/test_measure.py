@@ -57,8 +57,19 @@ class Residual(nn.Module):
             ["0", "1", "2"],
         ),
         (lambda: nn.Sequential(nn.Conv1d(1, 1, 3), nn.Conv1d(1, 1, 3, 2)), (1, 40), ["0", "1"]),
+        (
+            lambda: nn.Sequential(
+                nn.Conv2d(1, 1, 3, stride=(2, 4)),
+                nn.ConvTranspose2d(1, 1, 4, stride=2, padding=1),
+                nn.Conv2d(1, 1, 5),
+                nn.Upsample((60, 60)),
+                nn.Conv2d(1, 1, 1),
+            ),
+            (1, 60, 60),
+            ["0", "1", "2", "3", "4"],
+        ),
     ],
-    ids=["branches", "oblong", "signals"],
+    ids=["branches", "oblong", "signals", "back up"],
 )
 def test_receptive_fields_are_where_gradients_reach(make, shape, layers):
     with torch.random.fork_rng():
@@ -93,6 +104,13 @@ def test_numbers_of_a_layer_are_those_of_the_formulas():
     assert dense.n_parameters == 200 * 7 + 7
     assert dense.multiply_adds == 200 * 7
     assert work_of(network, (4, 5, 5)) == (8 * 25 * 2 * 9 + 200 * 7, 200)
+
+
+def test_a_transposed_convolution_spreads_each_value_by_its_kernel():
+    network = meta(lambda: nn.ConvTranspose2d(4, 8, 3, stride=2, groups=2))
+    (layer,) = layers_of(network, (4, 5, 5))
+    assert layer.multiply_adds == 4 * 25 * 4 * 9
+    assert layer.output_shape == (8, 11, 11)
 
 
 def test_a_layer_that_is_used_twice_is_listed_twice():

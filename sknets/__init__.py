@@ -3,6 +3,7 @@
 from sknets.autoencoders import (
     Autoencoder,
     AutoencoderOutlierDetector,
+    ConvAutoencoder,
     VariationalAutoencoder,
 )
 from sknets.boltzmann import (
@@ -40,6 +41,7 @@ __all__ = [
     "BoltzmannMachine",
     "CNNClassifier",
     "CNNRegressor",
+    "ConvAutoencoder",
     "DBMClassifier",
     "DBNClassifier",
     "DBNRegressor",

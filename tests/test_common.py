@@ -170,6 +170,7 @@ ESTIMATORS = {
     "BoltzmannMachine": MACHINE,
     "CNNClassifier": CLASSIFIER,
     "CNNRegressor": REGRESSOR,
+    "ConvAutoencoder": CODER,
     "DBM": DEEP,
     "DBMClassifier": CLASSIFIER,
     "DBN": BELIEF,
@@ -326,6 +327,8 @@ def make(name, **settings):
         of_network = ("activation", "batch_norm", "dropout")
         inside = {k: settings.pop(k) for k in of_network if k in settings}
         network = {"architecture": ConvNet(channels=4, dense=8, **inside)}
+    elif name == "ConvAutoencoder":
+        network = {"n_components": 8, "filters": 4}
     elif name.startswith(("Auto", "Variat", "MLP", "DBMC", "DBNC", "DBNR")):
         network = {"hidden_layer_sizes": (8,)}
     elif name in MACHINES:

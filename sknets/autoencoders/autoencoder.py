@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, clone
 from torch import nn
 
 from sknets._data import Data
-from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
+from sknets._params import Interval, OneOf, estimator, param
 from sknets._training.trainer import Trainer
 from sknets.autoencoders.base import OUT_ACTIVATIONS, ReconstructingNetwork
 from sknets.autoencoders.network import AutoencoderNet, Tied, dense_autoencoder
@@ -38,6 +38,7 @@ class Autoencoder(ReconstructingNetwork, DenseLayers):
 
     See Also
     --------
+    ConvAutoencoder : For images and signals.
     MLPClassifier : Starts from such layers with ``pretrain=Autoencoder(noise="masking")``.
     DBN : Codes of Boltzmann machines, which can be sampled.
     sklearn.decomposition.PCA : What one linear layer learns.
@@ -115,11 +116,7 @@ class Autoencoder(ReconstructingNetwork, DenseLayers):
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
         name, sizes = type(self).__name__, self._hidden_layer_sizes()
-        if self.contraction and self.batch_norm:
-            raise InvalidParameterError(
-                f"The 'contraction' parameter of {name} needs codes that depend on one sample "
-                f"each: batch_norm=False. Got {self.contraction!r} and batch_norm=True instead."
-            )
+        self._check_contraction(self.batch_norm)
         if self.pretrain is not None and not isinstance(self.pretrain, str):
             check_machines(self.pretrain, len(sizes), "pretrain", name)
 
@@ -132,7 +129,7 @@ class Autoencoder(ReconstructingNetwork, DenseLayers):
             dropout=self.dropout,
             batch_norm=self.batch_norm,
             tied_weights=self.tied_weights,
-            sparsifier=self._sparsifier(),
+            sparsifier=self._sparsifier(self._code_size()),
             corruption=self._corruption(n_outputs),
         )
 

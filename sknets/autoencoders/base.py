@@ -209,8 +209,8 @@ class ReconstructionParameters(BaseEstimator):
     _decoding_parameters: ClassVar[tuple[str, ...]] = ("loss", "out_activation")
 
     @abstractmethod
-    def _code_size(self) -> int:
-        """How many units the code has."""
+    def _code_size(self) -> int | None:
+        """How many units the code has; None where that depends on the data."""
 
     @abstractmethod
     def _code_activation(self) -> str:
@@ -220,6 +220,7 @@ class ReconstructionParameters(BaseEstimator):
         super()._check_settings(incremental)
         self._check_noise()
         self._check_code()
+        self._check_active(self._code_size())
         if self.loss != "squared_error" and self.out_activation != "auto":
             raise InvalidParameterError(
                 f"The 'out_activation' parameter of {type(self).__name__} must be 'auto' with "
@@ -235,10 +236,18 @@ class ReconstructionParameters(BaseEstimator):
         self._check_stochastic("noise", "n_active_init")
 
     def _check_code(self) -> None:
-        name, n_code = type(self).__name__, self._code_size()
+        if self.sparsity_target is not None and self._code_activation() != "logistic":
+            raise InvalidParameterError(
+                f"The 'sparsity_target' parameter of {type(self).__name__} needs units between 0 "
+                f"and 1: code_activation='logistic'. Got {self._code_activation()!r} instead."
+            )
+
+    def _check_active(self, n_code: int | None) -> None:
+        """Raise where more units of a code are to stay than it has, if it is known how many."""
+        name = type(self).__name__
         for parameter in ("n_active", "n_active_init"):
             n = getattr(self, parameter)
-            if n is not None and n > n_code:
+            if n is not None and n_code is not None and n > n_code:
                 raise InvalidParameterError(
                     f"The {parameter!r} parameter of {name} must be at most the code's number of "
                     f"units, {n_code}. Got {n} instead."
@@ -248,21 +257,24 @@ class ReconstructionParameters(BaseEstimator):
                 f"The 'n_active_init' parameter of {name} must be at least n_active, which is "
                 f"{self.n_active}. Got {self.n_active_init} instead."
             )
-        if self.sparsity_target is not None and self._code_activation() != "logistic":
+
+    def _check_contraction(self, batch_norm: bool) -> None:
+        if self.contraction and batch_norm:
             raise InvalidParameterError(
-                f"The 'sparsity_target' parameter of {name} needs units between 0 and 1: "
-                f"code_activation='logistic'. Got {self._code_activation()!r} instead."
+                f"The 'contraction' parameter of {type(self).__name__} needs codes that depend on "
+                f"one sample each: batch_norm=False. Got {self.contraction!r} and batch_norm=True "
+                "instead."
             )
 
     @property
     def _has_moving_loss(self) -> bool:
         return self.n_active_init not in (None, self.n_active)
 
-    def _sparsifier(self) -> LargestOnly | None:
-        """What codes pass through last."""
+    def _sparsifier(self, n_code: int) -> LargestOnly | None:
+        """What codes of so many units pass through last."""
         if self.n_active is None:
             return None
-        predicting = min(self._code_size(), round(self.n_active_factor * self.n_active))
+        predicting = min(n_code, round(self.n_active_factor * self.n_active))
         return LargestOnly(self.n_active, predicting, self.n_active_init or self.n_active)
 
     def _corruption(self, n_inputs: int) -> nn.Module | None:
@@ -383,7 +395,7 @@ class ReconstructingNetwork(ReconstructionParameters, RestoringNetwork):
 
     def _row_scores(self, X: Any) -> np.ndarray:
         loss, module = self._fitted_loss(), self.module_
-        return self._by_rows(X, lambda x: -loss(module(x), dense_tensor(x)))
+        return self._by_rows(X, lambda x: -loss(module(x), dense_tensor(x).flatten(1)))
 
 
 class RestoringStep:
@@ -402,7 +414,7 @@ class RestoringStep:
 
     def restoring(self, batch: Batch) -> Batch:
         """Inputs with noise, beside what they were."""
-        clean = dense_tensor(batch.x)
+        clean = dense_tensor(batch.x).flatten(1)  # images of a Dataset as rows
         noisy = batch.x if self.module.corruption is None else self.module.corrupted(clean)
         return Batch(noisy, clean, batch.weight)
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sknets._data import Batch
+from sknets._data import Batch, dense_tensor
 from sknets._training.losses import Loss
 from sknets._training.steps import AutogradStep, StepResult, weighted_mean
 from sknets.autoencoders.network import AutoencoderNet
@@ -135,7 +135,9 @@ class PenalisedStep(AutogradStep):
 
     def evaluate(self, batch: Batch) -> StepResult:
         """The mean loss over a batch with the penalty, and the raw outputs, not detached."""
-        x = batch.x.detach().requires_grad_() if self.penalty.contraction else batch.x
+        x = batch.x
+        if self.penalty.contraction:
+            x = dense_tensor(x).detach().requires_grad_()
         with self.multiplying():
             code = self.module.encode(x)
             raw = self.module.decode(code)

@@ -305,7 +305,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
     def _changed(self, field: str) -> list[str]:
         """Those of some parameters that were set to something else since the fit."""
         names = declared_names(type(self), field)
-        return [k for k in names if not np.array_equal(getattr(self, k), self._shape[k])]
+        return [k for k in names if _nested(getattr(self, k)) != _nested(self._shape[k])]
 
     def _refuse(self, name: str, what: str = "") -> None:
         raise ValueError(
@@ -389,6 +389,13 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
         """What a copy of this estimator needs to predict as if training ended here."""
         state = {k: v.detach().clone() for k, v in self.module_.state_dict().items()}
         return {"module_": self._module_with(state).eval()}
+
+
+def _nested(value: Any) -> Any:
+    """Lists and arrays as tuples, to be compared; their items may be of unequal lengths."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return tuple(map(_nested, value)) if isinstance(value, (list, tuple)) else value
 
 
 @contextmanager

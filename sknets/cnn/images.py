@@ -42,6 +42,26 @@ class Images(nn.Module):
         return f"shape={self.stored}, channels_last={self.channels_last}"
 
 
+class Rows(nn.Module):
+    """Images ``(n, channels, *sides)`` as the rows of pixels that `Images` takes.
+
+    Parameters
+    ----------
+    channels_last : bool
+        Whether the channels of a pixel stand beside each other in a row.
+    """
+
+    def __init__(self, channels_last: bool) -> None:
+        super().__init__()
+        self.channels_last = channels_last
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images.movedim(1, -1) if self.channels_last else images).flatten(1)
+
+    def extra_repr(self) -> str:
+        return f"channels_last={self.channels_last}"
+
+
 def as_rows(X: Any) -> Any:
     """Arrays of images as rows of a table, bytes as shares of 255 unless they stay on disk."""
     X = as_flat(X)

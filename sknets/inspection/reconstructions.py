@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.pipeline import Pipeline
 from sknets._params import InvalidParameterError, check_values
 from sknets.inspection._fitted import having
 from sknets.inspection.images import GRID, ImagesDisplay, as_images
+from sknets.preprocessing.layout import as_floats
 
 
 class ReconstructionsDisplay(ImagesDisplay):
@@ -75,7 +77,8 @@ class ReconstructionsDisplay(ImagesDisplay):
         X : array-like of shape (n_samples, n_features)
             The inputs.
         image_shape : tuple, default=None
-            (height, width) or (channels, height, width) of an image; None takes it to be square.
+            (height, width) or (channels, height, width) of an image; None takes it to be square,
+            unless the estimator knows.
         n_rows : int, default=3
             Rows of inputs, at most, each with what is left of them below.
         n_cols : int, default=10
@@ -93,6 +96,9 @@ class ReconstructionsDisplay(ImagesDisplay):
         check_values(cls.__name__, GRID, {"n_rows": n_rows, "n_cols": n_cols})
         estimator = getattr(estimator, "best_estimator_", estimator)
         given, made = reconstructed(estimator, X[: n_rows * n_cols], cls.__name__)
+        stored = _stored(having("transform", estimator, cls.__name__))
+        if image_shape is None and stored is not None and prod(stored) == given[0].size:
+            image_shape = stored
         pairs = [as_images(part, image_shape, cls.__name__).astype(float) for part in (given, made)]
         n_cols = min(n_cols, len(given))
         filled = [np.concatenate([part, _blank(part, -len(part) % n_cols)]) for part in pairs]
@@ -112,13 +118,23 @@ def reconstructed(estimator: Any, X: Any, owner: str) -> tuple[np.ndarray, np.nd
         return taken, made
     fitted = having("transform", estimator, owner)
     if hasattr(fitted, "reconstruct"):
-        return _dense(X), fitted.reconstruct(X)
+        given = _dense(X)
+        return (given if _stored(fitted) is None else as_floats(given)), fitted.reconstruct(X)
     if not hasattr(fitted, "inverse_transform"):
         raise InvalidParameterError(
             f"The 'estimator' parameter of {owner} must have 'reconstruct', or 'transform' and "
             f"'inverse_transform'. Got {fitted!r} instead."
         )
     return _dense(X), fitted.inverse_transform(fitted.transform(X))
+
+
+def _stored(fitted: Any) -> tuple[int, ...] | None:
+    """The shape of an image in a row of what a network of images was fitted to; None of others.
+
+    Such networks read bytes as shares of 255.
+    """
+    images = getattr(getattr(fitted, "module_", None), "images", None)
+    return None if images is None else images.stored
 
 
 def _dense(X: Any) -> np.ndarray:

@@ -1,0 +1,453 @@
+"""Autoencoders of images and signals: convolution and pooling down, learnt upsampling back.
+
+Masci, Meier, Ciresan and Schmidhuber (2011), https://doi.org/10.1007/978-3-642-21735-7_7; Odena,
+Dumoulin and Olah (2016), https://doi.org/10.23915/distill.00003.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import cached_property
+from itertools import pairwise
+from math import prod
+from numbers import Integral, Real
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from torch import Tensor, nn
+
+from sknets._measure import Layer, Work, layers_of, work_of
+from sknets._params import Interval, InvalidParameterError, OneOf, estimator, is_count, param
+from sknets._random import Stream, generator
+from sknets.autoencoders.base import ReconstructingNetwork
+from sknets.autoencoders.network import AutoencoderNet
+from sknets.cnn.architecture import DIMENSIONS
+from sknets.cnn.images import Images, Rows
+from sknets.cnn.layers import same_padding
+from sknets.cnn.reading import ImageReader
+from sknets.layers import ACTIVATIONS, INITIALIZERS, Dropout, initialise
+from sknets.preprocessing.layout import as_image_array
+
+TRANSPOSED: dict[int, Any] = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d}
+
+Layers = OrderedDict[str, nn.Module]
+
+
+class ConvAutoencoderNet(AutoencoderNet):
+    """Rows of pixels to images, those to a code, and all the way back.
+
+    Parameters
+    ----------
+    images : Images
+    shape : tuple of int
+        (channels, *sides) of an image.
+    encoder, decoder : nn.Sequential
+        From images to codes, and from codes to images.
+    n_code : int
+    corruption : nn.Module, optional
+        What happens to rows on their way in, in training.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        shape: tuple[int, ...],
+        encoder: nn.Sequential,
+        decoder: nn.Sequential,
+        n_code: int,
+        corruption: nn.Module | None = None,
+    ) -> None:
+        super().__init__(encoder, decoder, n_code, corruption)
+        self.images, self.rows = images, Rows(images.channels_last)
+        self.shape = shape
+
+    def seen(self, x: Tensor) -> Tensor:
+        """The images as the encoder takes them."""
+        return self.images(x)
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.encoder(self.images(x))
+
+    def decode(self, code: Tensor) -> Tensor:
+        return self.rows(self.decoder(code))
+
+    @property
+    def network(self) -> nn.Sequential:
+        """From images to images."""
+        return nn.Sequential(OrderedDict(encoder=self.encoder, decoder=self.decoder))
+
+    @cached_property
+    def work(self) -> Work:
+        """What an image costs."""
+        return work_of(self.network, self.shape)
+
+
+class Design(NamedTuple):
+    """The structure of a convolutional autoencoder, whatever the size of its images.
+
+    Parameters
+    ----------
+    filters : tuple of tuple of int
+        Channels after each convolution of each block.
+    n_components : int or None
+        Units of the code; None: the values of the last block.
+    kernel_size : int
+    pooling : str or None
+        "max" or "average"; None: steps of the last convolution of a block.
+    pool_size : int
+        By how much a block makes the sides smaller.
+    upsampling : str
+        "transposed" or "nearest".
+    activation, code_activation : str
+        One of `ACTIVATIONS`, of the hidden layers and of the code.
+    batch_norm : bool
+        Whether to normalise before each activation but the code's.
+    dropout : float
+        Share of hidden values, but for the code's, that are silenced in training.
+    """
+
+    filters: tuple[tuple[int, ...], ...]
+    n_components: int | None
+    kernel_size: int
+    pooling: str | None
+    pool_size: int
+    upsampling: str
+    activation: str
+    code_activation: str
+    batch_norm: bool
+    dropout: float
+
+    def maps(self, input_shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """The shape of an image, and of what each block makes of it: no value is dropped."""
+        found = [input_shape]
+        for *_, n_out in self.filters:
+            found.append((n_out, *(-(-side // self.pool_size) for side in found[-1][1:])))
+        return found
+
+    def n_code(self, input_shape: tuple[int, ...]) -> int:
+        """How many units the code of such images has."""
+        return self.n_components or prod(self.maps(input_shape)[-1])
+
+    def encoder(self, input_shape: tuple[int, ...], sparsifier: nn.Module | None) -> Layers:
+        """The layers from images to codes, which pass through `sparsifier` last."""
+        layers: Layers = OrderedDict()
+        n_sides, n_in = len(input_shape) - 1, input_shape[0]
+        dimension = DIMENSIONS[n_sides]
+        pools = {"max": dimension.max_pool, "average": dimension.average_pool}
+        last = (len(self.filters), len(self.filters[-1]))
+        for i, block in enumerate(self.filters, 1):
+            for j, n_out in enumerate(block, 1):
+                strided = self.pooling is None and j == len(block)
+                step = self.pool_size if strided else 1
+                layers |= self._convolution(f"{i}_{j}", n_sides, n_in, n_out, step)
+                if self.n_components or (i, j) != last:
+                    layers |= self._after(f"{i}_{j}", n_sides, n_out)
+                n_in = n_out
+            if self.pooling is not None:
+                layers[f"pool{i}"] = pools[self.pooling](self.pool_size, ceil_mode=True)
+        layers["flatten"] = nn.Flatten()
+        if self.n_components:
+            layers["code"] = nn.Linear(prod(self.maps(input_shape)[-1]), self.n_components)
+        layers[f"{self.code_activation}_code"] = ACTIVATIONS[self.code_activation]()
+        if sparsifier is not None:
+            layers["sparse_code"] = sparsifier
+        return layers
+
+    def decoder(self, input_shape: tuple[int, ...]) -> Layers:
+        """The layers from codes to images: those of the encoder in reverse."""
+        layers: Layers = OrderedDict()
+        maps, n_sides = self.maps(input_shape), len(input_shape) - 1
+        if self.n_components:
+            layers["linear"] = nn.Linear(self.n_components, prod(maps[-1]))
+            layers[f"{self.activation}_linear"] = ACTIVATIONS[self.activation]()
+            if self.dropout:
+                layers["dropout_linear"] = Dropout(self.dropout)
+        layers["maps"] = Images(maps[-1], channels_last=False)
+        for i in reversed(range(len(self.filters))):
+            channels = (maps[i][0], *self.filters[i])[::-1]
+            for j, (n_in, n_out) in enumerate(pairwise(channels), 1):
+                name = f"{i + 1}_{j}"
+                if j == 1:
+                    sides = maps[i + 1][1:], maps[i][1:]
+                    layers |= self._upsampling(name, n_in, n_out, *sides)
+                else:
+                    layers |= self._convolution(name, n_sides, n_in, n_out)
+                if i or j < len(self.filters[0]):
+                    layers |= self._after(name, n_sides, n_out)
+        return layers
+
+    def _convolution(self, name: str, n_sides: int, n_in: int, n_out: int, step: int = 1) -> Layers:
+        """A convolution that keeps the size, but for its step."""
+        pad, around = same_padding(self.kernel_size, n_sides)
+        layers: Layers = OrderedDict()
+        if pad is not None:
+            layers[f"pad{name}"] = pad
+        conv = DIMENSIONS[n_sides].conv
+        layers[f"conv{name}"] = conv(n_in, n_out, self.kernel_size, step, padding=around)
+        return layers
+
+    def _after(self, name: str, n_sides: int, n_channels: int) -> Layers:
+        """What comes after a hidden convolution."""
+        layers: Layers = OrderedDict()
+        if self.batch_norm:
+            layers[f"norm{name}"] = DIMENSIONS[n_sides].norm(n_channels)
+        layers[f"{self.activation}{name}"] = ACTIVATIONS[self.activation]()
+        if self.dropout:
+            layers[f"dropout{name}"] = Dropout(self.dropout)
+        return layers
+
+    def _upsampling(
+        self, name: str, n_in: int, n_out: int, small: tuple[int, ...], large: tuple[int, ...]
+    ) -> Layers:
+        """What makes large images of small ones, to the pixel."""
+        if self.upsampling == "nearest":
+            layers: Layers = OrderedDict({f"nearest{name}": nn.Upsample(large)})
+            return layers | self._convolution(name, len(large), n_in, n_out)
+        # (small - 1) * step - 2 * padding + kernel + more = large (Dumoulin and Visin, 2016).
+        spare = [
+            (n - 1) * self.pool_size + self.kernel_size - m
+            for n, m in zip(small, large, strict=True)
+        ]
+        padding = tuple(-(-each // 2) for each in spare)
+        more = tuple(2 * p - each for p, each in zip(padding, spare, strict=True))
+        conv = TRANSPOSED[len(large)]
+        made = conv(n_in, n_out, self.kernel_size, self.pool_size, padding, more)
+        return OrderedDict({f"transposed{name}": made})
+
+
+@estimator
+class ConvAutoencoder(ImageReader, ReconstructingNetwork):
+    r"""Convolutional autoencoder: it restores images, or signals, from codes of them.
+
+    Convolutions with pooling after them see more and more of the image, a dense layer makes the
+    code, and the way back mirrors it with upsampling that is learnt,
+
+    .. math:: h = f(x), \qquad \min \; \frac{1}{n} \sum_i L(x_i, g(f(\tilde x_i))) + \Omega(h_i),
+
+    where :math:`\tilde x` is the input, perhaps with `noise`, and :math:`\Omega` are penalties on
+    the code. All options combine. See the :ref:`user guide <autoencoders-convolutional>`.
+
+    `X` is an array of images, (n, height, width) or (n, channels, height, width), of signals with
+    ``signal=True``, (n, channels, length), or a table whose rows hold one each. Rows and arrays are
+    interchangeable. Whole numbers of 8 bits are read as shares of 255, and restored as such.
+
+    See Also
+    --------
+    Autoencoder : Where neighbouring columns have nothing to do with each other.
+    sknets.CNNClassifier : Classes of images.
+    sklearn.decomposition.PCA : What one linear layer learns.
+
+    References
+    ----------
+    .. [1] Masci, Meier, Ciresan and Schmidhuber (2011). "Stacked convolutional auto-encoders for
+       hierarchical feature extraction." ICANN. https://doi.org/10.1007/978-3-642-21735-7_7
+    .. [2] Odena, Dumoulin and Olah (2016). "Deconvolution and checkerboard artifacts." Distill.
+       https://doi.org/10.23915/distill.00003
+    .. [3] Dumoulin and Visin (2016). "A guide to convolution arithmetic for deep learning."
+       https://arxiv.org/abs/1603.07285
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sknets import ConvAutoencoder
+    >>> X = load_digits().images / 16
+    >>> coder = ConvAutoencoder(8, filters=(8, 16), max_iter=5, learning_rate="one_cycle",
+    ...                         learning_rate_init=0.01, random_state=0).fit(X)
+    >>> coder.transform(X).shape, coder.inverse_transform(coder.transform(X)).shape
+    ((1797, 8), (1797, 8, 8))
+    """
+
+    n_components: Any = param(
+        32,
+        [None, Interval(Integral, 1, None, closed="left")],
+        "Units of the code. None takes the maps of the last block for it, one after another in a "
+        "row, with no dense layer.",
+        kw_only=False,
+    )
+    filters: Any = param(
+        (16, 32),
+        ["array-like", Interval(Integral, 1, None, closed="left")],
+        "Channels of each block; a tuple in place of a number has one of each of its convolutions. "
+        "The way back has the same.",
+    )
+    kernel_size: int = param(
+        3, Interval(Integral, 1, None, closed="left"), "Side of the kernels, there and back."
+    )
+    pooling: Any = param(
+        "max",
+        [OneOf("max", "average"), None],
+        "What is pooled after a block. None lets the last convolution of a block take steps of "
+        "pool_size instead.",
+    )
+    pool_size: int = param(
+        2,
+        Interval(Integral, 2, None, closed="left"),
+        "By how much each block makes the sides smaller; what does not divide evenly is padded, "
+        "and comes back to exactly the size that it had.",
+    )
+    upsampling: str = param(
+        "transposed",
+        OneOf("transposed", "nearest"),
+        "How sides grow again: by a 'transposed' convolution, whose kernels overlap unevenly where "
+        "pool_size does not divide kernel_size, or by a convolution of values that were repeated "
+        "('nearest'), which shows no checkerboards.",
+    )
+    activation: str = param("relu", OneOf(*ACTIVATIONS), "Activation of the hidden layers.")
+    code_activation: str = param(
+        "auto",
+        OneOf("auto", *ACTIVATIONS),
+        "Activation of the code. 'auto' is 'logistic' with a sparsity_target, `activation` with "
+        "n_components=None, else 'identity'.",
+    )
+    batch_norm: bool = param(
+        False, "boolean", "Whether to normalise each hidden convolution over the batch."
+    )
+    dropout: float = param(
+        0.0,
+        Interval(Real, 0, 1, closed="left"),
+        "Share of hidden values, but for the code's, silenced at each training step.",
+    )
+    weight_init: str = param(
+        "auto",
+        OneOf(*INITIALIZERS),
+        "How weights start; 'auto' is 'lecun_normal', 'normal' has standard deviation 0.01.",
+    )
+
+    _fit_state: ClassVar[dict[str, type]] = {"_item_shape": tuple}  # of what a fit was given
+    _shape_parameters: ClassVar[tuple[str, ...]] = (
+        "n_components",
+        "filters",
+        "kernel_size",
+        "pooling",
+        "pool_size",
+        "upsampling",
+        "activation",
+        "code_activation",
+        "batch_norm",
+        "dropout",
+    )
+
+    # -- parameters, and images in
+
+    def _check_settings(self, incremental: bool) -> None:
+        super()._check_settings(incremental)
+        self._blocks()
+        if self.upsampling == "transposed" and self.kernel_size < self.pool_size:
+            raise InvalidParameterError(
+                f"The 'kernel_size' parameter of {type(self).__name__} must be at least pool_size, "
+                f"{self.pool_size}, with upsampling='transposed', which leaves gaps otherwise. "
+                f"Got {self.kernel_size} instead."
+            )
+        self._check_contraction(self.batch_norm)
+        self._check_stochastic("dropout")
+
+    def _blocks(self) -> tuple[tuple[int, ...], ...]:
+        """The channels after each convolution of each block."""
+        given = self.filters if np.iterable(self.filters) else (self.filters,)
+        blocks = tuple(tuple(each) if np.iterable(each) else (each,) for each in given)
+        if not blocks or not all(block and all(map(is_count, block)) for block in blocks):
+            raise InvalidParameterError(
+                f"The 'filters' parameter of {type(self).__name__} must hold whole numbers > 0, "
+                f"or tuples of them. Got {self.filters!r} instead."
+            )
+        return tuple(tuple(map(int, block)) for block in blocks)
+
+    def _design(self) -> Design:
+        return Design(
+            self._blocks(),
+            self.n_components,
+            self.kernel_size,
+            self.pooling,
+            self.pool_size,
+            self.upsampling,
+            self.activation,
+            self._code_activation(),
+            self.batch_norm,
+            self.dropout,
+        )
+
+    def _code_size(self) -> int | None:
+        return self.n_components
+
+    def _code_activation(self) -> str:
+        if self.code_activation != "auto":
+            return self.code_activation
+        if self.sparsity_target is not None:
+            return "logistic"
+        return self.activation if self.n_components is None else "identity"
+
+    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        X, y = super()._validate(X, y, reset)
+        self._check_active(self._design().n_code(self.image_shape_))
+        return X, y
+
+    def _read(self, X: Any, rows: Any, reset: bool) -> Any:
+        if reset:
+            self._item_shape = self._given_shape(X, rows) or (self.n_features_in_,)
+        return super()._read(X, rows, reset)
+
+    # -- the network
+
+    def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> ConvAutoencoderNet:
+        design = self._design()
+        n_code = design.n_code(input_shape)
+        return ConvAutoencoderNet(
+            Images(input_shape, self.channels == "last"),
+            input_shape,
+            nn.Sequential(design.encoder(input_shape, self._sparsifier(n_code))),
+            nn.Sequential(design.decoder(input_shape)),
+            n_code,
+            self._corruption(n_outputs),
+        )
+
+    def _initialise(self, module: Any, seed: int) -> None:
+        # He's, with twice the variance at each layer, starts from images that are far too bright.
+        how = "lecun_normal" if self.weight_init == "auto" else self.weight_init
+        initialise(module, how, "auto", 0.01, generator(seed, Stream.WEIGHTS))
+        self._fill_corruption(module)
+
+    def _work(self) -> Work:
+        return self.module_.work
+
+    def _layers(self) -> list[Layer]:
+        return layers_of(self.module_.network, self.module_.shape)
+
+    # -- images out
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """What images are expected to be, given their codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            The codes.
+
+        Returns
+        -------
+        X_original : ndarray
+            The expectations, one a code, each of the shape that an image had in the fit: rows if
+            that was given rows, as in a Pipeline.
+        """
+        made = super().inverse_transform(X)
+        return made.reshape(-1, *self._item_shape)
+
+    def reconstruct(self, X: Any) -> np.ndarray:
+        """What is left of images after the way to the code and back.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), \
+                (n_samples, height, width), (n_samples, channels, height, width) or \
+                (n_samples, channels, length), or torch Dataset
+            The images or signals.
+
+        Returns
+        -------
+        X_restored : ndarray
+            The expectations, of the shape of X: an array for an array, rows for rows.
+        """
+        X = as_image_array(X)
+        rows = self._validated_rows(X)
+        made = self._by_rows(rows, lambda x: self._decoded(self._features(x)))
+        shape = self._given_shape(X, rows)
+        return made if shape is None else made.reshape(-1, *shape)

@@ -14,6 +14,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from sknets._measure import Layer, Work, layers_of, work_of
@@ -216,7 +217,62 @@ class Design(NamedTuple):
 
 
 @estimator
-class ConvAutoencoder(ImageReader, ReconstructingNetwork):
+class ConvolutionParameters(BaseEstimator):
+    """Abstract: convolutions down to a code, and back."""
+
+    kernel_size: int = param(
+        3, Interval(Integral, 1, None, closed="left"), "Side of the kernels, there and back."
+    )
+    pooling: Any = param(
+        "max",
+        [OneOf("max", "average"), None],
+        "What is pooled after a block. None lets the last convolution of a block take steps of "
+        "pool_size instead.",
+    )
+    pool_size: int = param(
+        2,
+        Interval(Integral, 2, None, closed="left"),
+        "By how much each block makes the sides smaller; what does not divide evenly is padded, "
+        "and comes back to exactly the size that it had.",
+    )
+    upsampling: str = param(
+        "transposed",
+        OneOf("transposed", "nearest"),
+        "How sides grow again: by a 'transposed' convolution, whose kernels overlap unevenly where "
+        "pool_size does not divide kernel_size, or by a convolution of values that were repeated "
+        "('nearest'), which shows no checkerboards.",
+    )
+    _shape_parameters: ClassVar[tuple[str, ...]] = (
+        "kernel_size",
+        "pooling",
+        "pool_size",
+        "upsampling",
+    )
+
+    def _check_convolutions(self) -> None:
+        """Raise for parameters that do not go together."""
+        self._blocks()
+        if self.upsampling == "transposed" and self.kernel_size < self.pool_size:
+            raise InvalidParameterError(
+                f"The 'kernel_size' parameter of {type(self).__name__} must be at least pool_size, "
+                f"{self.pool_size}, with upsampling='transposed', which leaves gaps otherwise. "
+                f"Got {self.kernel_size} instead."
+            )
+
+    def _blocks(self) -> tuple[tuple[int, ...], ...]:
+        """The channels after each convolution of each block."""
+        given = self.filters if np.iterable(self.filters) else (self.filters,)
+        blocks = tuple(tuple(each) if np.iterable(each) else (each,) for each in given)
+        if not blocks or not all(block and all(map(is_count, block)) for block in blocks):
+            raise InvalidParameterError(
+                f"The 'filters' parameter of {type(self).__name__} must hold whole numbers > 0, "
+                f"or tuples of them. Got {self.filters!r} instead."
+            )
+        return tuple(tuple(map(int, block)) for block in blocks)
+
+
+@estimator
+class ConvAutoencoder(ImageReader, ConvolutionParameters, ReconstructingNetwork):
     r"""Convolutional autoencoder: it restores images, or signals, from codes of them.
 
     Convolutions with pooling after them see more and more of the image, a dense layer makes the
@@ -270,28 +326,6 @@ class ConvAutoencoder(ImageReader, ReconstructingNetwork):
         "Channels of each block; a tuple in place of a number has one of each of its convolutions. "
         "The way back has the same.",
     )
-    kernel_size: int = param(
-        3, Interval(Integral, 1, None, closed="left"), "Side of the kernels, there and back."
-    )
-    pooling: Any = param(
-        "max",
-        [OneOf("max", "average"), None],
-        "What is pooled after a block. None lets the last convolution of a block take steps of "
-        "pool_size instead.",
-    )
-    pool_size: int = param(
-        2,
-        Interval(Integral, 2, None, closed="left"),
-        "By how much each block makes the sides smaller; what does not divide evenly is padded, "
-        "and comes back to exactly the size that it had.",
-    )
-    upsampling: str = param(
-        "transposed",
-        OneOf("transposed", "nearest"),
-        "How sides grow again: by a 'transposed' convolution, whose kernels overlap unevenly where "
-        "pool_size does not divide kernel_size, or by a convolution of values that were repeated "
-        "('nearest'), which shows no checkerboards.",
-    )
     activation: str = param("relu", OneOf(*ACTIVATIONS), "Activation of the hidden layers.")
     code_activation: str = param(
         "auto",
@@ -317,10 +351,6 @@ class ConvAutoencoder(ImageReader, ReconstructingNetwork):
     _shape_parameters: ClassVar[tuple[str, ...]] = (
         "n_components",
         "filters",
-        "kernel_size",
-        "pooling",
-        "pool_size",
-        "upsampling",
         "activation",
         "code_activation",
         "batch_norm",
@@ -331,26 +361,9 @@ class ConvAutoencoder(ImageReader, ReconstructingNetwork):
 
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
-        self._blocks()
-        if self.upsampling == "transposed" and self.kernel_size < self.pool_size:
-            raise InvalidParameterError(
-                f"The 'kernel_size' parameter of {type(self).__name__} must be at least pool_size, "
-                f"{self.pool_size}, with upsampling='transposed', which leaves gaps otherwise. "
-                f"Got {self.kernel_size} instead."
-            )
+        self._check_convolutions()
         self._check_contraction(self.batch_norm)
         self._check_stochastic("dropout")
-
-    def _blocks(self) -> tuple[tuple[int, ...], ...]:
-        """The channels after each convolution of each block."""
-        given = self.filters if np.iterable(self.filters) else (self.filters,)
-        blocks = tuple(tuple(each) if np.iterable(each) else (each,) for each in given)
-        if not blocks or not all(block and all(map(is_count, block)) for block in blocks):
-            raise InvalidParameterError(
-                f"The 'filters' parameter of {type(self).__name__} must hold whole numbers > 0, "
-                f"or tuples of them. Got {self.filters!r} instead."
-            )
-        return tuple(tuple(map(int, block)) for block in blocks)
 
     def _design(self) -> Design:
         return Design(

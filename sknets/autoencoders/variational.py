@@ -5,6 +5,8 @@ Kingma and Welling (2014), "Auto-encoding variational Bayes", https://arxiv.org/
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from math import prod
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -16,7 +18,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 from torch import Tensor, nn
 
-from sknets._data import Data, is_streamed, mean_of, targets_of
+from sknets._data import Data, dense_tensor, is_streamed, mean_of, targets_of
+from sknets._measure import Layer, Work, layers_of
 from sknets._params import (
     Interval,
     InvalidParameterError,
@@ -30,18 +33,28 @@ from sknets._targets import found_targets, given_targets
 from sknets._training.parameters import FlatParameters
 from sknets._training.trainer import Trainer
 from sknets.autoencoders.base import RestoringNetwork, check_range, extremes
+from sknets.autoencoders.convolutional import ConvolutionParameters, Design, Layers
 from sknets.autoencoders.tables import KINDS, Columns
-from sknets.autoencoders.variational_network import VariationalNet, VariationalStep
+from sknets.autoencoders.variational_network import (
+    MapsOfClasses,
+    RowsOfMaps,
+    ThroughMeans,
+    VariationalNet,
+    VariationalStep,
+)
 from sknets.base.dense import DenseLayers, hidden_layers
 from sknets.base.descent import is_stochastic
 from sknets.base.training_set import Call, TrainingSet
-from sknets.layers import ACTIVATIONS
+from sknets.cnn.images import Images, Rows
+from sknets.cnn.reading import ImageReader
+from sknets.layers import ACTIVATIONS, initialise
+from sknets.preprocessing.layout import as_image_array
 
 N_SCORED = 16  # draws of a code by which a row is scored
 
 
 @estimator
-class VariationalAutoencoder(RestoringNetwork, DenseLayers):
+class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwork, DenseLayers):
     r"""Variational autoencoder: a generative model whose codes have a distribution.
 
     A code is standard normal, and a decoder says how the data is distributed given it. An encoder
@@ -89,6 +102,13 @@ class VariationalAutoencoder(RestoringNetwork, DenseLayers):
     )
     activation: str = param(
         "relu", OneOf(*ACTIVATIONS), "Activation of the hidden layers.", kw_only=False
+    )
+    filters: Any = param(
+        None,
+        [None, "array-like", Interval(Integral, 1, None, closed="left")],
+        "Channels of each block of convolutions before the dense layers, of images or signals, for "
+        "which the way back has the same; a tuple in place of a number has one of each of its "
+        "convolutions. None: no convolutions.",
     )
     likelihood: str = param(
         "gaussian",
@@ -150,8 +170,10 @@ class VariationalAutoencoder(RestoringNetwork, DenseLayers):
         "column_kinds_": "list of str: The distribution of each column given a code.",
         "categories_": "list of ndarray: The categories of each column, none of others.",
     }
+    _fit_state: ClassVar[dict[str, type]] = {"_item_shape": tuple}  # of what a fit was given
     _shape_parameters: ClassVar[tuple[str, ...]] = (
         "n_components",
+        "filters",
         "likelihood",
         "categorical_features",
         "variance",
@@ -220,6 +242,13 @@ class VariationalAutoencoder(RestoringNetwork, DenseLayers):
                 f"The 'dynamic_binarization' parameter of {name} is for likelihood='bernoulli'. "
                 f"Got likelihood={self.likelihood!r}."
             )
+        if self.filters is not None:
+            self._check_convolutions()
+            if self.likelihood not in ("gaussian", "bernoulli"):
+                raise InvalidParameterError(
+                    f"The 'filters' parameter of {name} is for images, with likelihood='gaussian' "
+                    f"or 'bernoulli'. Got likelihood={self.likelihood!r}."
+                )
         if self.categorical_features is not None and self.likelihood != "mixed":
             raise InvalidParameterError(
                 f"The 'categorical_features' parameter of {name} is for likelihood='mixed'. "
@@ -345,26 +374,57 @@ class VariationalAutoencoder(RestoringNetwork, DenseLayers):
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> VariationalNet:
         likelihood = self._columns.likelihood(self.variance)
+        n_in, n_out, shape = input_shape[0], likelihood.n_raw, None
+        first: Layers = OrderedDict()
+        last: Layers = OrderedDict()
+        if self.filters is not None:
+            channels, *sides = self.image_shape_
+            shape = (channels + self._n_classes, *sides)
+            first, last = self._convolutions(shape, n_out // likelihood.n)
+            n_in = n_out = prod(self._design().maps(shape)[-1])
+        sizes = self._hidden_layer_sizes()
+        there, back = (n_in, *sizes), (self.n_components + self._n_classes, *sizes[::-1])
         how: dict[str, Any] = {
             name: getattr(self, name) for name in ("activation", "dropout", "batch_norm")
         }
-        there = (*input_shape, *self._hidden_layer_sizes())
-        back = (self.n_components + self._n_classes, *self._hidden_layer_sizes()[::-1])
-        encoder, decoder = hidden_layers(there, **how), hidden_layers(back, **how)
+        encoder, decoder = first | hidden_layers(there, **how), hidden_layers(back, **how)
         encoder["moments"] = nn.Linear(there[-1], 2 * self.n_components)
-        decoder["output"] = nn.Linear(back[-1], likelihood.n_raw)
+        decoder["output"] = nn.Linear(back[-1], n_out)
         return VariationalNet(
             likelihood,
             nn.Sequential(encoder),
-            nn.Sequential(decoder),
+            nn.Sequential(decoder | last),
             self.n_components,
             self._n_classes,
             self.dynamic_binarization,
+            shape,
         )
+
+    def _design(self) -> Design:
+        """The convolutions, which dense layers follow."""
+        how = (self.activation, self.activation, self.batch_norm, self.dropout)
+        sides = (self.kernel_size, self.pooling, self.pool_size, self.upsampling)
+        return Design(self._blocks(), None, *sides, *how)
+
+    def _convolutions(self, shape: tuple[int, ...], n_moments: int) -> tuple[Layers, Layers]:
+        """Layers before the dense ones, for images of a shape, and after them.
+
+        They put out so many numbers a pixel.
+        """
+        (channels, *sides), last = self.image_shape_, self.channels == "last"
+        images = MapsOfClasses(Images(self.image_shape_, last), self._n_classes)
+        there = OrderedDict(images=images) | self._design().encoder(shape, None)
+        back = OrderedDict({f"{self.activation}_maps": ACTIVATIONS[self.activation]()})
+        back |= self._design().decoder((n_moments * channels, *sides))
+        back["rows"] = RowsOfMaps(Rows(last), channels)
+        return there, back
 
     @torch.no_grad()
     def _initialise(self, module: Any, seed: int) -> None:
-        super()._initialise(module, seed)
+        if self.filters is not None and self.weight_init == "auto":
+            initialise(module, "lecun_normal", "auto", 0.01, generator(seed, Stream.WEIGHTS))
+        else:
+            super()._initialise(module, seed)
         n = module.likelihood.n
         module.likelihood.fit_to(torch.zeros(n), torch.ones(n))
         module.noise.seed.fill_(derived_seed(seed, Stream.SAMPLE))
@@ -375,7 +435,17 @@ class VariationalAutoencoder(RestoringNetwork, DenseLayers):
         network: Any = trainer.module_
         mean = mean_of(batches, lambda inputs: network.split(inputs)[0])
         variance = mean_of(batches, lambda inputs: (network.split(inputs)[0] - mean).square())
-        network.decoder[-1].bias.copy_(network.likelihood.fit_to(mean, variance))
+        biases = network.likelihood.fit_to(mean, variance)
+        if self.filters is not None:  # a bias of each channel, not of each pixel
+            images = Images(self.image_shape_, self.channels == "last")
+            biases = images(biases.unflatten(0, (-1, len(mean)))).flatten(2).mean(2).flatten()
+        *_, last = (layer for layer in network.decoder if hasattr(layer, "bias"))
+        last.bias.copy_(biases)
+
+    def _read(self, X: Any, rows: Any, reset: bool) -> Any:
+        if reset:
+            self._item_shape = self._given_shape(X, rows) or (self.n_features_in_,)
+        return super()._read(X, rows, reset)
 
     def _step(self, module: Any, flat: FlatParameters) -> VariationalStep:
         return VariationalStep(
@@ -386,6 +456,15 @@ class VariationalAutoencoder(RestoringNetwork, DenseLayers):
             self.beta_warmup / self.max_iter,
             self._mixed,
         )
+
+    def _layers(self) -> list[Layer]:
+        network: VariationalNet = self.module_
+        if network.shape is None:
+            return super()._layers()
+        return layers_of(ThroughMeans(network), network.shape)
+
+    def _work(self) -> Work:
+        return super()._work() if self.module_.shape is None else self.module_.work
 
     # -- what comes out
 
@@ -407,7 +486,15 @@ class VariationalAutoencoder(RestoringNetwork, DenseLayers):
         return self._joined(X, (np.stack(scores, 1) + prior).argmax(1))
 
     def _row_scores(self, X: Any) -> np.ndarray:
-        return self._by_rows(X, lambda x: self.module_.importance_bound(x, N_SCORED))
+        network: VariationalNet = self.module_
+
+        def bounds(x: Tensor) -> Tensor:
+            parts = dense_tensor(x).split(
+                max(1, -(-len(x) // N_SCORED))
+            )  # whose draws take no more memory
+            return torch.cat([network.importance_bound(part, N_SCORED) for part in parts])
+
+        return self._by_rows(X, bounds)
 
     def _features(self, x: Tensor) -> Tensor:
         posterior = self.module_.posterior(x)
@@ -481,7 +568,7 @@ class VariationalAutoencoder(RestoringNetwork, DenseLayers):
             y = column_or_1d(y)
             check_consistent_length(code, y)
             code = self._joined(code, self._places(y))
-        return self._columns.collapsed(self._by_rows(code, self._decoded))
+        return self._given_back(self._by_rows(code, self._decoded))
 
     def reconstruct(self, X: Any, y: Any = None) -> np.ndarray:
         """What data is expected to be, given the mean of its codes.
@@ -498,10 +585,10 @@ class VariationalAutoencoder(RestoringNetwork, DenseLayers):
         x : ndarray of shape (n_samples, n_features)
             The expectations, and the likeliest of categories.
         """
-        X = self._given(self._validated_rows(X), y)
-        network: VariationalNet = self.module_
-        made = self._by_rows(X, lambda x: network.likelihood.mean(network(x)))
-        return self._columns.collapsed(made)
+        rows, network = self._given(self._validated_rows(X), y), self.module_
+        made = self._by_rows(rows, lambda x: network.likelihood.mean(network(x)))
+        shape = self._given_shape(as_image_array(X), rows)
+        return self._columns.collapsed(made).reshape(len(made), *(shape or (-1,)))
 
     def score_samples(self, X: Any, y: Any = None) -> np.ndarray:
         """A lower bound of log p(x), by 16 draws of a code with their importance weights.
@@ -611,7 +698,7 @@ class VariationalAutoencoder(RestoringNetwork, DenseLayers):
             classes = torch.from_numpy(self._joined(np.empty((n, 0)), places)).to(z)
             raw, likelihood = network.decode(z, classes), network.likelihood
             made = likelihood.mean(raw) if mean else likelihood.sample(raw, drawn)
-        return self._columns.collapsed(made.cpu().numpy())
+        return self._given_back(made.cpu().numpy())
 
     def interpolate(self, start: Any, end: Any, n_steps: int = 10, *, y: Any = None) -> np.ndarray:
         """What data is expected to be along the line between the codes of two rows.
@@ -631,12 +718,16 @@ class VariationalAutoencoder(RestoringNetwork, DenseLayers):
             The expectations.
         """
         check_values("interpolate", SAMPLING, {"n_steps": n_steps})
-        X = np.stack([np.ravel(start), np.ravel(end)])
+        X = np.stack([start, end])
         inputs = self._given(self._validated_rows(X), None if y is None else [y, y])
         first, last = self._by_rows(inputs, lambda x: self.module_.posterior(x).mean)
         z = np.linspace(first, last, n_steps)
         classes = inputs[:1, self._columns.n_expanded :].repeat(n_steps, axis=0)
-        return self._columns.collapsed(self._by_rows(np.hstack([z, classes]), self._decoded))
+        return self._given_back(self._by_rows(np.hstack([z, classes]), self._decoded))
+
+    def _given_back(self, values: np.ndarray) -> np.ndarray:
+        """Values of the network's columns as data in the form of the fit."""
+        return self._columns.collapsed(values).reshape(-1, *self._item_shape)
 
     def _given_places(self, y: Any, n: int) -> np.ndarray:
         """The places of a class for all, or of one for each."""

@@ -8,12 +8,14 @@ https://arxiv.org/abs/1509.00519.
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from sknets._data import Batch, dense_tensor
+from sknets._measure import Work, work_of
 from sknets._random import generator
 from sknets._training.steps import GradientStep, StepResult, weighted_mean
 from sknets.autoencoders.likelihoods import Likelihood
@@ -84,9 +86,9 @@ class VariationalNet(nn.Module):
     Parameters
     ----------
     likelihood : Likelihood
-    encoder : nn.Module
+    encoder : nn.Sequential
         From inputs to ``2 n_components`` numbers.
-    decoder : nn.Module
+    decoder : nn.Sequential
         From codes to the likelihood's raw outputs.
     n_components : int
         Numbers of a code.
@@ -94,22 +96,31 @@ class VariationalNet(nn.Module):
         Classes that are given with the inputs, as columns behind theirs, of which one is 1.
     binarize : bool
         Whether inputs are drawn from probabilities in training.
+    shape : tuple of int, optional
+        (channels, *sides) of the images with maps of their classes, where there are convolutions.
     """
 
     def __init__(
         self,
         likelihood: Likelihood,
-        encoder: nn.Module,
-        decoder: nn.Module,
+        encoder: nn.Sequential,
+        decoder: nn.Sequential,
         n_components: int,
         n_classes: int = 0,
         binarize: bool = False,
+        shape: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
         self.likelihood, self.encoder, self.decoder = likelihood, encoder, decoder
-        self.n_code, self.n_classes = n_components, n_classes
+        self.n_code, self.n_classes, self.shape = n_components, n_classes, shape
         self.noise = Noise(n_components)
         self.binarization = Binarization() if binarize else None
+
+    @cached_property
+    def work(self) -> Work:
+        """What an image costs."""
+        assert self.shape is not None
+        return work_of(ThroughMeans(self), self.shape)
 
     def split(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs without and with only the columns of their classes."""
@@ -165,7 +176,7 @@ class VariationalNet(nn.Module):
     def log_mean_weight(self, inputs: Tensor, n_draws: int, drawn: torch.Generator) -> Tensor:
         """log (1 / k) sum p(x, z) / q(z | x) over many draws, some of them at a time, (n,)."""
         parts = []
-        for rows in inputs.split(max(1, CODES_AT_ONCE // n_draws)):
+        for rows in dense_tensor(inputs).split(max(1, CODES_AT_ONCE // n_draws)):
             found = []
             for start in range(0, n_draws, CODES_AT_ONCE):
                 n = min(CODES_AT_ONCE, n_draws - start)
@@ -178,6 +189,66 @@ class VariationalNet(nn.Module):
     def linear_layers(self) -> list[nn.Linear]:
         """The fully connected layers from input to output."""
         return [layer for layer in self.modules() if isinstance(layer, nn.Linear)]
+
+
+class MapsOfClasses(nn.Module):
+    """Rows of pixels, and of their classes behind them, as images with a map for each class.
+
+    Parameters
+    ----------
+    images : nn.Module
+        Makes images (n, channels, *sides) of rows of pixels.
+    n_classes : int
+    """
+
+    def __init__(self, images: nn.Module, n_classes: int) -> None:
+        super().__init__()
+        self.images, self.n_classes = images, n_classes
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        n = inputs.shape[1] - self.n_classes
+        images = self.images(inputs[:, :n])
+        if not self.n_classes:
+            return images
+        classes = inputs[:, n:].reshape(len(inputs), -1, *(1 for _ in images.shape[2:]))
+        return torch.cat([images, classes.expand(-1, -1, *images.shape[2:])], 1)
+
+
+class RowsOfMaps(nn.Module):
+    """Maps (n, k channels, *sides) as k rows of pixels beside each other.
+
+    Parameters
+    ----------
+    rows : nn.Module
+        Makes rows of images (n, channels, *sides).
+    channels : int
+    """
+
+    def __init__(self, rows: nn.Module, channels: int) -> None:
+        super().__init__()
+        self.rows, self.channels = rows, channels
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return torch.cat([self.rows(part) for part in maps.split(self.channels, 1)], 1)
+
+
+class ThroughMeans(nn.Module):
+    """Images, with maps of their classes, to the raw outputs at the mean of their codes.
+
+    Parameters
+    ----------
+    network : VariationalNet
+        Of convolutions.
+    """
+
+    def __init__(self, network: VariationalNet) -> None:
+        super().__init__()
+        self.encoder, self.decoder = network.encoder[1:], network.decoder
+        self.n_code, self.n_classes = network.n_code, network.n_classes
+
+    def forward(self, images: Tensor) -> Tensor:
+        z = self.encoder(images)[:, : self.n_code]
+        return self.decoder(torch.cat([z, z.new_zeros(len(z), self.n_classes)], 1))
 
 
 class Binarization(RandomLayer):

@@ -319,6 +319,58 @@ def test_unknown_categories_are_refused():
         estimator.transform(data + 5)
 
 
+# -- images
+
+IMAGES = DIGITS.images[:400] / 16
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+def test_convolutions_learn_images_as_arrays_or_as_rows(likelihood):
+    how = {"filters": (8, 16), "likelihood": likelihood, "max_iter": 30}
+    of_arrays = vae(**how).fit(IMAGES)
+    of_rows = vae(**how, image_shape=(8, 8)).fit(X)
+    assert_array_equal(of_arrays.transform(X), of_rows.transform(IMAGES))
+    assert of_arrays.reconstruct(IMAGES[:3]).shape == of_arrays.sample(3, random_state=0).shape
+    assert of_rows.sample(3, random_state=0).shape == of_rows.reconstruct(X[:3]).shape == (3, 64)
+    assert of_arrays.interpolate(IMAGES[0], IMAGES[1], 4).shape == (4, 8, 8)
+    assert of_arrays.score(X) > vae(**how | {"max_iter": 1}).fit(IMAGES).score(X) + 3
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"variance": "samples"},
+        {"conditional": True},
+        {"channels": "last", "variance": "samples"},
+        {"upsampling": "nearest", "hidden_layer_sizes": ()},
+    ],
+    ids=str,
+)
+def test_convolutions_have_the_gradients_of_differences(settings):
+    coloured = np.random.default_rng(0).random((12, 5, 4, 3))
+    data = coloured if settings.get("channels") == "last" else np.moveaxis(coloured, -1, 1)
+    target = np.arange(12) % 3 if "conditional" in settings else None
+    how = {"filters": 2, "activation": "tanh", "hidden_layer_sizes": (5,), "batch_size": "full"}
+    estimator = vae(**how | {"max_iter": 1} | settings).fit(data, target)
+    assert check_gradients(estimator, data, target) < 1e-5
+    assert estimator.sample(2, random_state=0).shape == (2, *data.shape[1:])
+    assert "conv1_1" in str(estimator.summary())
+
+
+def test_channels_may_be_the_first_or_the_last():
+    coloured = np.random.default_rng(0).random((40, 4, 5, 3))
+    how = {"filters": 4, "max_iter": 2, "variance": "samples", "batch_size": 20}
+    first = vae(**how).fit(np.moveaxis(coloured, -1, 1))
+    last = vae(**how, channels="last").fit(coloured)
+    codes = first.transform(np.moveaxis(coloured, -1, 1)), last.transform(coloured)
+    assert_allclose(codes[0], codes[1], atol=1e-4)
+    assert_allclose(
+        np.moveaxis(first.inverse_transform(codes[0]), 1, -1),
+        last.inverse_transform(codes[0]),
+        atol=1e-4,
+    )
+
+
 # -- errors
 
 
@@ -327,6 +379,7 @@ def test_unknown_categories_are_refused():
     [
         ({"likelihood": "bernoulli"}, "'bernoulli' of VariationalAutoencoder needs values between"),
         ({"dynamic_binarization": True}, "'dynamic_binarization'.*likelihood='bernoulli'"),
+        ({"filters": 4, "likelihood": "categorical"}, "'filters'.*for images"),
         ({"categorical_features": [0]}, "'categorical_features'.*likelihood='mixed'"),
         ({"likelihood": "mixed", "categorical_features": [9]}, "must hold indices or names"),
         ({"conditional": True}, "requires y"),

@@ -43,6 +43,15 @@ class Sequences(NamedTuple):
         mask = self.mask
         return values.flatten(0, 1) if mask is None else values[mask]
 
+    def apart(self, values: Tensor) -> Tensor:
+        """The way back: values of real steps as (n, time, ...), with zeros beyond the ends."""
+        mask = self.mask
+        if mask is None:
+            return values.unflatten(0, self.shape[:2])
+        made = values.new_zeros(*self.shape[:2], *values.shape[1:])
+        made[mask] = values
+        return made
+
 
 class SequenceRows:
     """Sequences one after another in one array, indexed by sequence as an array is by row.

@@ -35,6 +35,7 @@ def test_batches_are_filled_up_with_zeros_to_the_longest():
     assert x.mask.tolist() == [[True, False, False], [True, True, True]]
     assert_array_equal(x.values[0, 1:], 0)
     assert_array_equal(x.joined(x.values), np.concatenate([STEPS[3:4], STEPS[:3]]))
+    assert_array_equal(x.apart(x.joined(x.values)), x.values)
 
 
 def test_sequences_of_one_length_need_no_mask():
@@ -43,6 +44,7 @@ def test_sequences_of_one_length_need_no_mask():
     assert x.mask is None
     assert x.values.dtype == torch.int64  # ids stay whole
     assert x.joined(x.values).tolist() == list(range(6))
+    assert_array_equal(x.apart(x.joined(x.values)), x.values)
 
 
 def data(n, batch_size, seed=0):

@@ -92,6 +92,10 @@ class InvertibleTransformer(NetworkTransformer):
         X_original : ndarray of shape (n_samples, n_features)
             The expectations.
         """
+        return self._by_rows(self._checked_code(X), self._decoded)
+
+    def _checked_code(self, X: Any) -> np.ndarray:
+        """Values of the last hidden layer, validated."""
         check_is_fitted(self)
         return self._by_rows(self._checked_codes(X), self._decoded)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -99,14 +100,16 @@ def as_sequences(
     return _without_padding(steps, lengths, ids and whole, None, name)
 
 
-def like(X: Any, rows: SequenceRows) -> np.ndarray:
-    """Sequences as an array of numbers where X was one, else as one of objects."""
+def like(X: Any, rows: SequenceRows, filling: float = np.nan) -> np.ndarray:
+    """Sequences as an array of numbers where X was one, filled up, else as one of objects."""
     shape = np.shape(X) if hasattr(X, "ndim") and X.ndim > 1 else None
-    if shape is not None:
-        made = np.full(shape, np.nan, dtype=rows.dtype)
-        made[np.arange(shape[1]) < rows.lengths[:, None]] = rows.steps
-        return made
-    return as_objects(rows)
+    if shape is None:
+        return as_objects(rows)
+    if rows.steps.size == prod(shape):
+        return rows.steps.reshape(shape)
+    made = np.full(shape, filling, dtype=rows.steps.dtype)
+    made[np.arange(shape[1]) < rows.lengths[:, None]] = rows.steps
+    return made
 
 
 def _of_array(X: np.ndarray, ids: bool, padding_value: float | None) -> Given:

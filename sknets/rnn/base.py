@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+from torch import nn
 
 from sknets._measure import Layer, Work, layers_seeing
 from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
@@ -17,7 +19,7 @@ from sknets.base import DescentEstimator, clipping_norm
 from sknets.base.training_set import Call
 from sknets.layers import INITIALIZERS
 from sknets.preprocessing.sequences import SequenceTokenizer, check_pattern, tokenizer_of
-from sknets.rnn.cells import CELLS, PLAIN, cell_class
+from sknets.rnn.cells import CELLS, PLAIN, RecurrentLayer, cell_class
 from sknets.rnn.network import (
     POOLINGS,
     Reader,
@@ -119,18 +121,21 @@ class RecurrentEstimator(DescentEstimator):
     def _recurrent(
         self, n_inputs: int, bidirectional: bool = False, tbptt_steps: int | None = None
     ) -> Recurrent:
-        layer = partial(
-            cell_class(self.cell, self.activation, self.reset_after),
-            fused=self.solver != TWICE_DIFFERENTIATED,
-            tbptt_steps=tbptt_steps,
-        )
         return Recurrent(
-            layer,
+            self._layer_class(tbptt_steps),
             n_inputs,
             self._hidden_layer_sizes(),
             bidirectional=bidirectional,
             input_dropout=self.input_dropout,
             dropout=self.dropout,
+        )
+
+    def _layer_class(self, tbptt_steps: int | None = None) -> Callable[..., RecurrentLayer]:
+        """What makes a recurrent layer of numbers of inputs and units."""
+        return partial(
+            cell_class(self.cell, self.activation, self.reset_after),
+            fused=self.solver != TWICE_DIFFERENTIATED,
+            tbptt_steps=tbptt_steps,
         )
 
     def _initialise(self, module: Any, seed: int) -> None:
@@ -225,7 +230,7 @@ class SequenceEstimator(RecurrentEstimator):
     _shape_parameters: ClassVar[tuple[str, ...]] = ("bidirectional",)
 
     @abstractmethod
-    def _around(self, reader: Reader, recurrent: Recurrent, n_outputs: int) -> SequenceNetwork:
+    def _around(self, reader: Reader, recurrent: Recurrent, n_outputs: int) -> nn.Module:
         """The network that has the recurrent layers inside."""
 
     def _reader(self, step_shape: tuple[int, ...]) -> Reader:
@@ -236,7 +241,7 @@ class SequenceEstimator(RecurrentEstimator):
         """(time, *shape of a step)."""
         return self.sequence_shape_
 
-    def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> SequenceNetwork:
+    def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> nn.Module:
         reader = self._reader(input_shape[1:])
         recurrent = self._recurrent(reader.n_outputs, self.bidirectional, self.tbptt_steps)
         return self._around(reader, recurrent, n_outputs)

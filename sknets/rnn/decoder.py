@@ -47,6 +47,21 @@ class Source(NamedTuple):
         return Source(self.vector.repeat_interleave(k, 0), memory, beside)
 
 
+class Bridge(nn.Linear):
+    """The first states of recurrent layers, from a vector: tanh(W v + b)."""
+
+    def __init__(self, n_vector: int, recurrent: Recurrent) -> None:
+        layers: Any = recurrent.layers
+        self.sizes = [layer.n_units for layer in layers for _ in range(layer.n_states)]
+        self.n_states = [layer.n_states for layer in layers]
+        super().__init__(n_vector, sum(self.sizes))
+
+    def states(self, vector: Tensor) -> States:
+        """The states before the first step."""
+        parts = iter(self(vector).tanh().split(self.sizes, 1))
+        return [tuple(next(parts) for _ in range(n)) for n in self.n_states]
+
+
 class Written(NamedTuple):
     """What the last layer takes at each step, the last states, and what was attended to."""
 
@@ -113,10 +128,7 @@ class Decoder(nn.Module):
     ) -> None:
         super().__init__()
         self.tokens, self.recurrent, self.attention = tokens, recurrent, attention
-        layers: Any = recurrent.layers
-        self.sizes = [layer.n_units for layer in layers for _ in range(layer.n_states)]
-        self.n_states = [layer.n_states for layer in layers]
-        self.bridge = nn.Linear(n_vector, sum(self.sizes))
+        self.bridge = Bridge(n_vector, recurrent)
         n_outputs = recurrent.n_outputs
         self.join = nn.Linear(n_memory + n_outputs, n_outputs) if attention is not None else None
         self.head = nn.Linear(n_outputs, tokens.vocabulary_size)
@@ -130,8 +142,7 @@ class Decoder(nn.Module):
 
     def start(self, source: Source) -> States:
         """The states before the first token."""
-        parts = iter(self.bridge(source.vector).tanh().split(self.sizes, 1))
-        return [tuple(next(parts) for _ in range(n)) for n in self.n_states]
+        return self.bridge.states(source.vector)
 
     def forward(self, ids: Tensor, source: Source, states: States | None = None) -> Written:
         """Read tokens of shape (n, time), from the start or from states."""

@@ -89,12 +89,7 @@ class Frames(Reader):
         x = as_sequences(x)
         x = x._replace(values=x.values.reshape(len(x.values), -1, prod(self.vision.shape)))
         seen = self.vision(x.joined(x.values))  # of real steps alone
-        mask = x.mask
-        if mask is None:
-            return x._replace(values=seen.unflatten(0, x.shape[:2]))
-        values = seen.new_zeros(*x.shape[:2], self.n_outputs)
-        values[mask] = seen
-        return x._replace(values=values)
+        return x._replace(values=x.apart(seen))
 
     def example(self, time: int) -> Sequences:
         return Sequences(torch.empty(1, time, *self.vision.shape, device="meta"))

@@ -83,6 +83,13 @@ def test_datasets_of_tokens():
     assert_array_equal(clf.predict_proba(Listed(IDS, SIGNS)), expected)
 
 
+def test_an_embedding_is_one_of_tokens():
+    expected = classifier(vocabulary_size="auto", embedding_dim=3).fit(IDS, SIGNS)
+    clf = classifier(embedding_dim=3).fit(IDS, SIGNS)
+    assert clf.vocabulary_size_ == 4
+    assert_array_equal(clf.predict_proba(IDS), expected.predict_proba(IDS))
+
+
 def test_taggers_take_datasets():
     labels = [(x[:, 0] > 0).astype(int) for x in RAGGED]
     expected = RNNTagger(**SMALL).fit(RAGGED, labels)

@@ -4,6 +4,7 @@ from sknets.autoencoders import (
     Autoencoder,
     AutoencoderOutlierDetector,
     ConvAutoencoder,
+    RecurrentAutoencoder,
     VariationalAutoencoder,
 )
 from sknets.boltzmann import (
@@ -55,6 +56,7 @@ __all__ = [
     "RNNForecaster",
     "RNNRegressor",
     "RNNTagger",
+    "RecurrentAutoencoder",
     "Seq2Seq",
     "VariationalAutoencoder",
     "load",

@@ -161,6 +161,7 @@ DETECTOR = CODER._replace(
     methods=CODER.methods | {"predict", "fit_predict", "decision_function"},
 )
 VARIATIONAL = CODER._replace(methods=CODER.methods | {"interpolate", "log_likelihood", "sample"})
+SEQUENCE_CODER = CODER._replace(methods=CODER.methods | {"set_inverse_transform_request"})
 SHALLOW = {"transform": NO_HIDDEN_LAYER, "fit_transform": NO_HIDDEN_LAYER}
 
 ESTIMATORS = {
@@ -188,6 +189,7 @@ ESTIMATORS = {
     "RNNForecaster": FORECASTER,
     "RNNRegressor": REGRESSOR,
     "RNNTagger": TAGGER,
+    "RecurrentAutoencoder": SEQUENCE_CODER,
     "Seq2Seq": WRITER,
     "VariationalAutoencoder": VARIATIONAL,
 }
@@ -283,6 +285,7 @@ OF_SEQUENCES = {
     "ImageCaptioner": {"architecture": ConvNet(channels=4, dense=8)},
     "LanguageModel": {"window": 4},
     "RNNForecaster": {"window": 4, "difference": 1},
+    "RecurrentAutoencoder": {"n_components": 4},
 }
 
 

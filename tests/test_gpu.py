@@ -22,6 +22,7 @@ from sknets import (
     MLPClassifier,
     MLPRegressor,
     MultimodalDBN,
+    RecurrentAutoencoder,
     RNNClassifier,
     Seq2Seq,
     load,
@@ -150,6 +151,21 @@ def test_recurrent_layers_on_cuda_follow_the_cpu(settings):
     assert next(cuda.module_.parameters()).device.type == "cuda"
     assert_allclose(cuda.predict_proba(SEQUENCES), cpu.predict_proba(SEQUENCES), atol=1e-6)
     assert_array_equal(pickle.loads(pickle.dumps(cuda)).predict(SEQUENCES), cuda.predict(SEQUENCES))
+
+
+@pytest.mark.parametrize("settings", [{}, {"feedback": True, "cell": "lstm"}], ids=str)
+def test_recurrent_autoencoders_on_cuda_follow_the_cpu(settings):
+    settings = dict(hidden_layer_sizes=(8,), max_iter=2, precision="float64") | settings
+    cpu, cuda = (
+        RecurrentAutoencoder(4, **settings, random_state=0, device=device).fit(SEQUENCES)
+        for device in ("cpu", "cuda")
+    )
+    assert next(cuda.module_.parameters()).device.type == "cuda"
+    codes = cpu.transform(SEQUENCES)
+    assert_allclose(cuda.transform(SEQUENCES), codes, atol=1e-6)
+    assert_allclose(cuda.inverse_transform(codes), cpu.inverse_transform(codes), atol=1e-6)
+    assert_allclose(cuda.score_samples(SEQUENCES), cpu.score_samples(SEQUENCES), atol=1e-6)
+    assert len(cuda.reconstruct(SEQUENCES)) == len(SEQUENCES)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

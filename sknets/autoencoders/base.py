@@ -116,6 +116,61 @@ class RestoringNetwork(InvertibleTransformer, DescentEstimator):
         self.transform(np.zeros((1, self.n_features_in_)))
 
 
+class WeightedRestoringNetwork(RestoringNetwork):
+    """Abstract: one of samples that may have weights, where weighting equals repeating."""
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, difficulty: Any = None) -> Any:
+        """Learn to restore the data from codes of it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or torch Dataset
+            The data, or what else the class takes, such as images or sequences.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples in the loss and in the validation score.
+        difficulty : array-like of shape (n_samples,), default=None
+            How hard each sample is, by which a `curriculum` orders them. Ignored without one.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is not allowed, or if the loss stops being finite.
+        """
+        return self._fit(Call(X, None, sample_weight, difficulty))
+
+    @available_if(is_stochastic)
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        """Train for one more epoch on the given rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data, or what else the class takes, such as images or sequences.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        self : object
+            The trained estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is not allowed, or if the loss stops being finite.
+        """
+        return self._fit(Call(X, None, sample_weight, incremental=True))
+
+
 OUT_ACTIVATIONS = tuple(name for name in losses.LINKS if name != "exp")
 RECONSTRUCTION_LOSSES = {
     "squared_error": losses.SquaredError(),
@@ -286,7 +341,7 @@ class ReconstructionParameters(BaseEstimator):
 
 
 @estimator
-class ReconstructingNetwork(ReconstructionParameters, RestoringNetwork):
+class ReconstructingNetwork(ReconstructionParameters, WeightedRestoringNetwork):
     """Abstract: an autoencoder that minimises an error of reconstruction."""
 
     _fitted_attributes: ClassVar[dict[str, str]] = {
@@ -294,57 +349,6 @@ class ReconstructingNetwork(ReconstructionParameters, RestoringNetwork):
     }
 
     # -- fit
-
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, difficulty: Any = None) -> Any:
-        """Learn to restore the data from codes of it.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features) or torch Dataset
-            The data, or what else the class takes, such as images.
-        y : None
-            Ignored.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples in the loss and in the validation score.
-        difficulty : array-like of shape (n_samples,), default=None
-            How hard each sample is, by which a `curriculum` orders them. Ignored without one.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data is not allowed, or if the loss stops being finite.
-        """
-        return self._fit(Call(X, None, sample_weight, difficulty))
-
-    @available_if(is_stochastic)
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
-        """Train for one more epoch on the given rows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The data, or what else the class takes, such as images.
-        y : None
-            Ignored.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples.
-
-        Returns
-        -------
-        self : object
-            The trained estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data is not allowed, or if the loss stops being finite.
-        """
-        return self._fit(Call(X, None, sample_weight, incremental=True))
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         X = self._checked_rows(X, reset)

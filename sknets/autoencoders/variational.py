@@ -560,8 +560,7 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
         x : ndarray of shape (n_samples, n_features)
             The expectations.
         """
-        check_is_fitted(self)
-        code = self._checked_codes(X)
+        code = self._checked_code(X)
         if self._n_classes:
             if y is None:
                 raise ValueError("conditional=True needs the class of each code: give y.")

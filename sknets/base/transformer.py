@@ -97,10 +97,6 @@ class InvertibleTransformer(NetworkTransformer):
     def _checked_code(self, X: Any) -> np.ndarray:
         """Values of the last hidden layer, validated."""
         check_is_fitted(self)
-        return self._by_rows(self._checked_codes(X), self._decoded)
-
-    def _checked_codes(self, X: Any) -> np.ndarray:
-        """Values of the last hidden layer, checked."""
         code = check_array(X, dtype=(np.float64, np.float32))
         if code.shape[1] != self._n_features_out:
             raise ValueError(

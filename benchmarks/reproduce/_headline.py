@@ -93,6 +93,16 @@ def toy_images(load: Callable[..., Any], subset: str) -> Samples:
     return images.rows(slice(1500)) if subset == "train" else images.rows(slice(1500, None))
 
 
+def parts(load: Callable[..., Any], select: bool, toy: bool) -> tuple[Samples, Samples]:
+    """What is learnt from, and what judges: the test images, or the last for training."""
+    part = partial(toy_images if toy else images, load)
+    train = part("train")
+    if not select:
+        return train, part("test")
+    n = min(N_VALIDATION, len(train.y) // 4)
+    return train.rows(slice(-n)), train.rows(slice(-n, None))
+
+
 def run(
     estimator: Callable[..., Any],
     settings: dict[str, Any],

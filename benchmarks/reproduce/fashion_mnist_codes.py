@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from benchmarks.reproduce._claims import Claim, Outcome, options, reproduce, timed
-from benchmarks.reproduce._headline import N_VALIDATION, Samples, images, toy_images
+from benchmarks.reproduce._headline import parts
 from sknets import Autoencoder, ConvAutoencoder
 from sknets.datasets import load_fashion_mnist
 
@@ -58,20 +58,10 @@ def principal(seed: int, toy: bool) -> Any:
 CODERS = {"convolutional": convolutional, "dense": dense, "PCA": principal}
 
 
-def parts(select: bool, toy: bool) -> tuple[Samples, Samples]:
-    """What is learnt from, and what judges."""
-    load = partial(toy_images if toy else images, load_fashion_mnist)
-    train = load("train")
-    if not select:
-        return train, load("test")
-    n = min(N_VALIDATION, len(train.y) // 4)
-    return train.rows(slice(-n)), train.rows(slice(-n, None))
-
-
 @cache
 def restored(coder: str, select: bool, seed: int, toy: bool) -> tuple[Any, Outcome]:
     """What codes, and the mean squared error of an image, a sum over its pixels."""
-    train, judging = parts(select, toy)
+    train, judging = parts(load_fashion_mnist, select, toy)
 
     def error(fitted: Any) -> float:
         made = fitted.inverse_transform(fitted.transform(judging.X))
@@ -84,7 +74,7 @@ def restored(coder: str, select: bool, seed: int, toy: bool) -> tuple[Any, Outco
 @cache
 def told_apart(coder: str, select: bool, seed: int, toy: bool) -> Outcome:
     """The accuracy of a linear SVM on codes, in %."""
-    train, judging = parts(select, toy)
+    train, judging = parts(load_fashion_mnist, select, toy)
     fitted, outcome = restored(coder, select, seed, toy)
     svm = make_pipeline(StandardScaler(), LinearSVC(dual=False, random_state=seed))
     svm.fit(fitted.transform(train.X), train.y)

@@ -16,9 +16,11 @@ import numpy as np
 from sklearn.base import clone
 
 from benchmarks.reproduce._claims import Claim, Outcome, options, reproduce, timed
-from benchmarks.reproduce.mnist_few_labels import RBM, UNLABELED, error, labelled, parts
+from benchmarks.reproduce._headline import parts
+from benchmarks.reproduce.mnist_few_labels import RBM, UNLABELED, error, labelled
 from sknets import BernoulliRBM, CNNClassifier, DBNClassifier
 from sknets.cnn import ConvNet
+from sknets.datasets import load_mnist
 
 N_EACH = 100  # dreams of each digit
 N_LABELS = 100
@@ -48,7 +50,7 @@ def network(seed: int, toy: bool, **settings: Any) -> DBNClassifier:
 @cache
 def learnt(select: bool, seed: int, toy: bool) -> tuple[DBNClassifier, Outcome]:
     """A network, and its error in %."""
-    train, judging = parts(select, toy)
+    train, judging = parts(load_mnist, select, toy)
     clf = network(seed, toy)
     return clf, timed(lambda: clf.fit(*train), lambda fitted: error(fitted, judging))
 
@@ -60,7 +62,7 @@ def told_apart(select: bool, seed: int, toy: bool) -> Outcome:
 
 def recognised(select: bool, seed: int, toy: bool) -> Outcome:
     """How many of the digits that it dreams of are what they should be, in %."""
-    train, judging = parts(select, toy)
+    train, judging = parts(load_mnist, select, toy)
     judge = CNNClassifier(
         ConvNet(channels=(32, 64), kernel_size=5, batch_norm=True, dense=256, dropout=0.5),
         image_shape=(8, 8) if toy else (28, 28),
@@ -79,7 +81,7 @@ def recognised(select: bool, seed: int, toy: bool) -> Outcome:
 
 def gained(select: bool, seed: int, toy: bool) -> Outcome:
     """By how many % the error falls where other images come without a label."""
-    train, judging = parts(select, toy)
+    train, judging = parts(load_mnist, select, toy)
     known = labelled(train.y, N_LABELS, seed)
     y = np.full(len(train.y), UNLABELED)
     y[known] = train.y[known]

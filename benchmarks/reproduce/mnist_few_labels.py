@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.reproduce._claims import Claim, Outcome, options, reproduce, timed
-from benchmarks.reproduce._headline import N_VALIDATION, Samples, images, toy_images
+from benchmarks.reproduce._headline import Samples, parts
 from sknets import BernoulliRBM, DBNClassifier, MLPClassifier
 from sknets.datasets import load_mnist
 
@@ -42,16 +42,6 @@ EPOCHS = {100: 200, 1000: 100, 10_000: 40}
 PUBLISHED = {100: (18.3, 24.0), 1000: (6.35, 11.29), 10_000: (2.73, 5.27)}
 
 
-def parts(select: bool, toy: bool) -> tuple[Samples, Samples]:
-    """What is learnt from, and what judges."""
-    load = partial(toy_images if toy else images, load_mnist)
-    train = load("train")
-    if not select:
-        return train, load("test")
-    n = min(N_VALIDATION, len(train.y) // 4)
-    return train.rows(slice(-n)), train.rows(slice(-n, None))
-
-
 def labelled(y: np.ndarray, n: int, seed: int) -> np.ndarray:
     """The places of as many samples of each class, `n` in all."""
     random, classes = np.random.default_rng(seed), np.unique(y)
@@ -62,7 +52,7 @@ def labelled(y: np.ndarray, n: int, seed: int) -> np.ndarray:
 
 def pretrained(n: int, select: bool, seed: int, toy: bool) -> Outcome:
     """The error in % of a network that starts from machines."""
-    train, judging = parts(select, toy)
+    train, judging = parts(load_mnist, select, toy)
     known = labelled(train.y, n, seed)
     y = np.full(len(train.y), UNLABELED)
     y[known] = train.y[known]
@@ -81,7 +71,7 @@ def pretrained(n: int, select: bool, seed: int, toy: bool) -> Outcome:
 
 def from_random_start(n: int, select: bool, seed: int, toy: bool) -> Outcome:
     """The same of a network that sees the labelled images alone."""
-    train, judging = parts(select, toy)
+    train, judging = parts(load_mnist, select, toy)
     known = train.rows(labelled(train.y, n, seed))
     clf = MLPClassifier(
         (20,) if toy else LAYERS,

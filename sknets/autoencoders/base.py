@@ -36,62 +36,6 @@ class RestoringNetwork(InvertibleTransformer, DescentEstimator):
     def _row_scores(self, X: Any) -> np.ndarray:
         """How well validated rows are restored, or how likely they are: higher is better."""
 
-    @available_if(is_stochastic)
-    def partial_fit(self, X: Any, y: Any = None) -> Any:
-        """Train for one more epoch on the given rows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The data, or what else the class takes, such as images or sequences.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : object
-            The trained estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data is not allowed, or if the loss stops being finite.
-        """
-        return self._fit(Call(X, None, incremental=True))
-
-    def score_samples(self, X: Any) -> np.ndarray:
-        """Minus the reconstruction error of each row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The data, or what else the class takes, such as images or sequences.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,)
-            In the units of `loss`, without penalties and without noise: the logarithm of the
-            likelihood of the row given its code, but for what does not depend on the code.
-        """
-        return self._row_scores(self._validated_rows(X))
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """The mean of `score_samples`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The data, or what else the class takes, such as images or sequences.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        score : float
-            Higher is better.
-        """
-        return float(np.mean(self.score_samples(X), dtype=float))
-
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
         if self._n_snapshots:
@@ -169,6 +113,39 @@ class WeightedRestoringNetwork(RestoringNetwork):
             If a parameter or the data is not allowed, or if the loss stops being finite.
         """
         return self._fit(Call(X, None, sample_weight, incremental=True))
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Minus the reconstruction error of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data, or what else the class takes, such as images or sequences.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            In the units of `loss`, without penalties and without noise: the logarithm of the
+            likelihood of the row given its code, but for what does not depend on the code.
+        """
+        return self._row_scores(self._validated_rows(X))
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """The mean of `score_samples`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data, or what else the class takes, such as images or sequences.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            Higher is better.
+        """
+        return float(np.mean(self.score_samples(X), dtype=float))
 
 
 OUT_ACTIVATIONS = tuple(name for name in losses.LINKS if name != "exp")

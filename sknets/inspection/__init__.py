@@ -2,6 +2,7 @@
 
 from sknets.inspection.activations import ActivationMapsDisplay, PatchesDisplay
 from sknets.inspection.adversarial import AdversarialDisplay, adversarial_examples
+from sknets.inspection.codes import CodePlaneDisplay, LatentTraversalDisplay
 from sknets.inspection.gradients import check_gradients
 from sknets.inspection.images import ImagesDisplay
 from sknets.inspection.layer_table import summary
@@ -16,11 +17,13 @@ from sknets.inspection.weights import WeightsDisplay
 __all__ = [
     "ActivationMapsDisplay",
     "AdversarialDisplay",
+    "CodePlaneDisplay",
     "FantasyParticlesDisplay",
     "FreeEnergyDisplay",
     "GradientNormDisplay",
     "HiddenStatesDisplay",
     "ImagesDisplay",
+    "LatentTraversalDisplay",
     "LossCurveDisplay",
     "PatchesDisplay",
     "ReconstructionsDisplay",

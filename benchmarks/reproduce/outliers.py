@@ -48,7 +48,7 @@ def autoencoder(data: str, seed: int, toy: bool) -> Any:
 
 
 def isolation_forest(data: str, seed: int, toy: bool) -> Any:
-    return IsolationForest(10 if toy else 100, random_state=seed)
+    return IsolationForest(n_estimators=10 if toy else 100, random_state=seed)
 
 
 def one_class_svm(data: str, seed: int, toy: bool) -> Any:

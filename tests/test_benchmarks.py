@@ -18,8 +18,9 @@ def imported(script):
     return import_module(".".join(script.with_suffix("").parts))
 
 
-# PyTorch loops and skorch, which ours are compared with, draw from torch's global state.
-@pytest.mark.global_state("torch random state")
+# PyTorch loops and skorch, which ours are compared with, draw from torch's global state, and
+# scikit-learn's support vector machines from numpy's.
+@pytest.mark.global_state("torch random state", "numpy random state")
 @pytest.mark.parametrize("script", SCRIPTS, ids=str)
 def test_benchmark_runs(script, tmp_path):
     results = tmp_path / "results.json"

@@ -40,7 +40,7 @@ def autoencoder(data: str, seed: int, toy: bool) -> Any:
         out_activation="logistic" if data == "images" else "auto",
         learning_rate="one_cycle",
         learning_rate_init=0.003,
-        batch_size=100,
+        batch_size="auto" if toy else 100,
         max_iter=1 if toy else 50,
         n_iter_no_change=np.inf,
         random_state=seed,

@@ -44,6 +44,7 @@ RBM: dict[str, Any] = {
     "n_iter": 20,
     "shuffle": True,
 }
+LINEAR: dict[str, Any] = {"hidden": "gaussian", "learning_rate": 0.01}
 FROM_MACHINES: dict[str, Any] = SHARED | {"activation": "logistic", "learning_rate_init": 0.001}
 
 
@@ -62,8 +63,11 @@ def random_start(seed: int, toy: bool) -> Autoencoder:
 
 
 def from_machines(seed: int, toy: bool) -> Autoencoder:
-    machine = BernoulliRBM(**RBM | ({"n_iter": 1} if toy else {}))
-    return deep(FROM_MACHINES, seed, toy, pretrain=machine)
+    n_iter = 1 if toy else RBM["n_iter"]
+    logistic = BernoulliRBM(**RBM | {"n_iter": n_iter})
+    linear = BernoulliRBM(**RBM | LINEAR | {"n_iter": n_iter})
+    n_below = 1 if toy else len(LAYERS) - 1
+    return deep(FROM_MACHINES, seed, toy, pretrain=[*[logistic] * n_below, linear])
 
 
 def squared_error(make: Any, select: bool, seed: int, toy: bool) -> Outcome:

@@ -353,6 +353,11 @@ def check_units(machines: Sequence[Any], owner: str) -> None:
     for i, machine in enumerate(machines):
         if not is_binary(machine):
             continue
+        if machine.hidden != "binary":
+            raise InvalidParameterError(
+                f"Machines in the 'rbm' parameter of {owner} have binary hidden units. "
+                f"Got hidden={machine.hidden!r}."
+            )
         if tuple(machine.copies) != (1, 1):
             raise InvalidParameterError(
                 f"Machines in the 'rbm' parameter of {owner} have no copies of units. "

@@ -70,6 +70,13 @@ class BernoulliRBM(RestrictedMachine):
     True
     """
 
+    hidden: str = param(
+        "binary",
+        OneOf("binary", "gaussian"),
+        "Hidden units: 'binary', or real numbers that are normal given the visible ones, with "
+        "variance 1, such as the code of a deep autoencoder. The latter take learning rates that "
+        "are ten times smaller.",
+    )
     groups: Any = param(
         None,
         [None, list, tuple],
@@ -85,7 +92,7 @@ class BernoulliRBM(RestrictedMachine):
         "Hidden units get the weights in `components_` as often as visible ones have copies.",
     )
 
-    _shape_parameters: ClassVar[tuple[str, ...]] = ("groups", "copies")
+    _shape_parameters: ClassVar[tuple[str, ...]] = ("hidden", "groups", "copies")
 
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
@@ -95,10 +102,27 @@ class BernoulliRBM(RestrictedMachine):
                 f"The 'copies' parameter of {type(self).__name__} must hold two whole numbers > 0, "
                 f"of visible and of hidden units. Got {self.copies!r} instead."
             )
+        self._check_hidden(each)
         if self.groups and each[0] > 1:
             raise ValueError(
                 f"Categories have no copies: got groups={self.groups!r} and copies={self.copies!r}."
             )
+
+    def _check_hidden(self, copies: list[int]) -> None:
+        refused = {"sparsity_target": self.sparsity_target is not None, "copies": copies[1] > 1}
+        for name in (name for name, given in refused.items() if given and self._has_linear_units):
+            raise ValueError(
+                f"hidden='gaussian' has no {name}: its units have no activity between 0 and 1. "
+                f"Got {name}={getattr(self, name)!r}."
+            )
+
+    @property
+    def _has_linear_units(self) -> bool:
+        return self.hidden == "gaussian"
+
+    def _choose_trained(self, module: Any) -> None:
+        if isinstance(module.hidden, Gaussian):
+            module.hidden.log_variance.requires_grad_(False)  # it stays 1
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         X, y = super()._validate(X, y, reset)
@@ -117,7 +141,7 @@ class BernoulliRBM(RestrictedMachine):
         return Categorical(n, self.groups)
 
     def _hidden_units(self, n: int) -> Units:
-        return Bernoulli(n, self.copies[1])
+        return Gaussian(n) if self._has_linear_units else Bernoulli(n, self.copies[1])
 
     def score_samples(self, X: Any) -> np.ndarray:
         """The pseudo-likelihood, a proxy of log p(v).

@@ -188,7 +188,13 @@ class RestrictedMachine(TwoWays, EnergyModel, PacedParameters):
         if self.precision != "auto":
             return super()._mixed
         large = self.batch_size * self.n_features_in_ * self.n_components >= WORTH_ROUNDING
-        return self._is_binary and large and has_fast_bfloat16(resolve_device(self.device))
+        binary = self._is_binary and not self._has_linear_units
+        return binary and large and has_fast_bfloat16(resolve_device(self.device))
+
+    @property
+    def _has_linear_units(self) -> bool:
+        """Whether hidden units are real numbers."""
+        return False
 
     # -- fit
 
@@ -251,8 +257,9 @@ class RestrictedMachine(TwoWays, EnergyModel, PacedParameters):
         module.visible_bias.zero_()
         module.hidden_bias.zero_()
         module.visible_mean.zero_()
-        module.hidden_mean.fill_(0.5)
+        module.hidden_mean.fill_(0 if self._has_linear_units else 0.5)
         module.visible.reset()
+        module.hidden.reset()
 
     @torch.no_grad()
     def _pretrain(self, trainer: Trainer, batches: Data) -> None:
@@ -395,7 +402,7 @@ class RestrictedMachine(TwoWays, EnergyModel, PacedParameters):
         """Draw from P(h | v)."""
         machine, draws = self.module_, NumpyDraws(rng)
         made = self._unchecked(v, lambda v: machine.hidden.drawn(machine(v), draws))
-        return made.astype(bool)
+        return made if self._has_linear_units else made.astype(bool)
 
     def _sample_visibles(self, h: Any, rng: np.random.RandomState) -> np.ndarray:
         """Draw from P(v | h)."""

@@ -191,6 +191,21 @@ def test_boltzmann_machines_are_unrolled(machine):
     assert_allclose(coder.reconstruct(X), back, atol=1e-4)
 
 
+def test_the_code_may_start_from_linear_units():
+    rough = {"max_iter": 1, "learning_rate": "constant", "learning_rate_init": 1e-9}
+    how = {"activation": "logistic", "loss": "log_loss"} | rough
+    machines = [
+        BernoulliRBM(n_iter=10, batch_size=20, random_state=0),
+        BernoulliRBM(
+            hidden="gaussian", n_iter=10, batch_size=20, learning_rate=0.01, random_state=0
+        ),
+    ]
+    coder = quick(40, 5, **how, pretrain=machines).fit(X)
+    below = clone(machines[0]).set_params(n_components=40).fit(X)
+    code = clone(machines[1]).set_params(n_components=5).fit(below.transform(X))
+    assert_allclose(coder.transform(X), code.transform(below.transform(X)), atol=1e-3)
+
+
 def test_perceptron_starts_from_autoencoders():
     layer = Autoencoder(noise="masking", max_iter=5, batch_size=20, random_state=0)
     rough = {"max_iter": 1, "learning_rate_init": 1e-9, "random_state": 0}

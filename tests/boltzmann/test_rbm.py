@@ -9,7 +9,7 @@ from scipy.stats import chisquare
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 
-from sknets import BernoulliRBM, GaussianRBM
+from sknets import DBN, BernoulliRBM, GaussianRBM
 from sknets.boltzmann.pseudo_likelihood import chosen_columns
 
 DIGITS = load_digits().data[:600] / 16
@@ -364,3 +364,47 @@ def test_variances_of_constants_do_not_fall():
     data = np.column_stack([random.normal(size=200), np.full(200, 7.3), np.zeros(200)])
     rbm = GaussianRBM(3, n_iter=200, learning_rate=0.1, random_state=0).fit(data)
     assert_allclose(rbm.variances_[1:], 1, rtol=0.2)
+
+
+# -- linear hidden units
+
+LINEAR = {"hidden": "gaussian", "learning_rate": 0.02, "init_std": 0.3, "random_state": 0}
+ROWS = np.random.default_rng(0).integers(0, 2, (200, 6)).astype(float)
+ROWS[:, 3:] = ROWS[:, :3]  # half of the columns repeat the others
+
+
+def test_linear_units_have_the_energy_of_a_normal_distribution():
+    rbm = BernoulliRBM(1, n_iter=20, **LINEAR).fit(ROWS)
+    v, w = ROWS[:5], rbm.components_[0]
+    b, c = rbm.intercept_visible_, rbm.intercept_hidden_[0]
+    h = np.linspace(-12, 12, 20_001)
+    minus_energy = (v @ b)[:, None] - (h - c) ** 2 / 2 + (v @ w)[:, None] * h
+    free_energy = -np.log(np.trapezoid(np.exp(minus_energy), h, axis=1))
+    assert_allclose(rbm.free_energy(v), free_energy, rtol=1e-5)
+    assert_allclose(rbm.transform(v)[:, 0], v @ w + c, rtol=1e-5)
+
+
+def test_linear_units_are_drawn_around_their_means():
+    rbm = BernoulliRBM(2, n_iter=20, **LINEAR).fit(ROWS)
+    row = np.repeat(ROWS[:1], 20_000, axis=0)
+    drawn = rbm._sample_hiddens(row, np.random.RandomState(0))
+    assert_allclose(drawn.mean(0), rbm.transform(row[:1])[0], atol=0.05)
+    assert_allclose(np.cov(drawn.T), np.eye(2), atol=0.05)
+
+
+@pytest.mark.parametrize("learning", ["cd", "pcd"])
+def test_a_machine_of_linear_units_learns_what_columns_have_in_common(learning):
+    rbm = BernoulliRBM(3, n_iter=200, learning=learning, batch_size=20, **LINEAR).fit(ROWS)
+    found = rbm.log_likelihood(ROWS).mean()
+    assert found > -6 * np.log(2) + 0.7  # which independent bits have; three and their copies half
+    estimate = rbm.log_partition("ais", n_temperatures=2000, random_state=0)
+    exact = rbm.log_partition("exact").value
+    assert abs(estimate.value - exact) < 4 * estimate.std_error + 0.02
+
+
+def test_linear_units_have_no_activity():
+    for refused in ({"sparsity_target": 0.1}, {"copies": (1, 2)}):
+        with pytest.raises(ValueError, match="hidden='gaussian' has no"):
+            BernoulliRBM(2, hidden="gaussian", **refused).fit(ROWS)
+    with pytest.raises(ValueError, match="have binary hidden units"):
+        DBN((4, 2), rbm=[BernoulliRBM(), BernoulliRBM(hidden="gaussian")]).fit(ROWS)

@@ -7,14 +7,18 @@ import pytest
 import scipy.sparse as sp
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 
 from sknets import (
     DBM,
     DBN,
+    Autoencoder,
+    AutoencoderOutlierDetector,
     BernoulliRBM,
     BoltzmannMachine,
     CNNClassifier,
+    ConvAutoencoder,
     DBMClassifier,
     DBNClassifier,
     GaussianRBM,
@@ -25,6 +29,7 @@ from sknets import (
     RecurrentAutoencoder,
     RNNClassifier,
     Seq2Seq,
+    VariationalAutoencoder,
     load,
     save,
 )
@@ -272,3 +277,50 @@ def test_machines_tell_classes_apart_on_cuda(classifier):
     assert classifier.score(X, y) > 0.7
     if hasattr(classifier, "sample"):
         assert classifier.sample(2, y=[1, 2], n_steps=5, random_state=0).shape == (2, 64)
+
+
+QUICK = {"max_iter": 20, "batch_size": 50, "learning_rate_init": 0.01}
+CODE = {"code_activation": "logistic", "sparsity_target": 0.1, "contraction": 0.01, "code_l1": 0.01}
+
+
+@pytest.mark.parametrize(
+    "coder",
+    [
+        Autoencoder((32, 8)),
+        Autoencoder((32, 8), tied_weights=True, noise="salt_pepper", noise_level=0.1),
+        Autoencoder((32, 8), noise="masking", precision="bfloat16", pretrain="layerwise"),
+        Autoencoder((32, 8), **CODE),
+        Autoencoder(32, n_active=4, n_active_init=16),
+        AutoencoderOutlierDetector((32, 8)),
+        ConvAutoencoder(8, filters=(8, 16), image_shape=(8, 8)),
+        VariationalAutoencoder(4, (32,), likelihood="bernoulli", dynamic_binarization=True),
+        VariationalAutoencoder(4, (32,), variance="samples", n_importance_samples=3),
+        VariationalAutoencoder(4, (32,), likelihood="mixed", categorical_features=[0, 3]),
+        VariationalAutoencoder(4, (32,), filters=8, image_shape=(8, 8), conditional=True),
+    ],
+    ids=str,
+)
+def test_autoencoders_learn_on_cuda(coder):
+    once = (
+        clone(coder).set_params(**QUICK | {"max_iter": 1}, device="cuda", random_state=0).fit(X, y)
+    )
+    coder = clone(coder).set_params(**QUICK, device="cuda", random_state=0).fit(X, y)
+    assert next(coder.module_.parameters()).device.type == "cuda"
+    given = (X, y) if getattr(coder, "conditional", False) else (X,)
+    assert coder.score(*given) > once.score(*given)
+    kept = pickle.loads(pickle.dumps(coder)).set_params(device="cpu")
+    kept.module_.to("cpu")
+    assert_allclose(kept.transform(*given), coder.transform(*given), atol=1e-3)
+    if hasattr(coder, "sample"):
+        assert coder.sample(3, random_state=0).shape == (3, 64)
+        assert np.isfinite(coder.log_likelihood(*given, n_samples=20)).all()
+
+
+@pytest.mark.parametrize("settings", [{}, {"loss": "log_loss"}, {"tied_weights": True}], ids=str)
+def test_autoencoders_on_cuda_follow_the_cpu(settings):
+    how = {"hidden_layer_sizes": (10, 4), "activation": "tanh", "precision": "float64"} | settings
+    cpu, cuda = (
+        Autoencoder(**how, **QUICK, random_state=0, device=device).fit(X)
+        for device in ("cpu", "cuda")
+    )
+    assert_allclose(cuda.transform(X), cpu.transform(X), atol=1e-5)

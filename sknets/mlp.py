@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from sknets._data import Data, MappedData
-from sknets._params import Interval, InvalidParameterError, OneOf, estimator, param
+from sknets._params import Interval, OneOf, estimator, param
 from sknets._random import Stream, derived_seed
 from sknets._training.backpropagation import Backpropagation
 from sknets._training.callbacks import NoImprovement
@@ -30,7 +30,14 @@ from sknets.base import (
     SupervisedNetwork,
 )
 from sknets.base.dense import DenseLayers, hidden_layers
-from sknets.base.layerwise import Affine, all_inputs, check_machines, stacked, was_interrupted
+from sknets.base.layerwise import (
+    Affine,
+    all_inputs,
+    check_machines,
+    check_units,
+    stacked,
+    was_interrupted,
+)
 from sknets.layers import ACTIVATIONS, Dropout, GaussianNoise, RandomLayer
 
 
@@ -209,20 +216,12 @@ class MultilayerPerceptron(DenseNetwork):
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
         if self.pretrain is not None and not isinstance(self.pretrain, str):
-            n_layers = self._n_hidden_layers()
-            check_machines(self.pretrain, n_layers, "pretrain", type(self).__name__)
-            self._check_units()
-
-    def _check_units(self) -> None:
-        """Raise for layers that are learnt with another activation."""
-        machines = self.pretrain if isinstance(self.pretrain, (list, tuple)) else [self.pretrain]
-        for machine in machines:
-            if getattr(machine, "activation", self.activation) != self.activation:
-                raise InvalidParameterError(
-                    f"The 'pretrain' parameter of {type(self).__name__} must have units of its "
-                    f"activation={self.activation!r}. Got {machine!r} with "
-                    f"activation={machine.activation!r} instead."
-                )
+            sizes, name = self._hidden_layer_sizes(), type(self).__name__
+            check_machines(self.pretrain, sizes, "pretrain", name)
+            given = self.pretrain
+            each = given if isinstance(given, (list, tuple)) else [given]
+            coders = [each for each in each if hasattr(each, "_code_activation")]
+            check_units(coders, [self.activation] * len(coders), "pretrain", name)
 
     def _pretrain(self, trainer: Trainer, batches: Data) -> None:
         if isinstance(self.pretrain, str):

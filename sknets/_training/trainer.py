@@ -53,6 +53,7 @@ class Recipe:
     penalty: Penalty
     max_epochs: int
     seed: int
+    span: int | None = None  # epochs that layers take for the whole training; None: max_epochs
     shuffle: bool = True
     weight_decay: float = 0.0  # decoupled: w -= rate * weight_decay * w
     clip_norm: float | None = None
@@ -396,7 +397,7 @@ class Trainer(NeuralNet):
             shared = generator(self.recipe.seed, *key, device=self.compute_device)
             for layer in self.drawing:
                 layer.generator = shared
-                layer.progress = self.epochs_of_fit / self.recipe.max_epochs
+                layer.progress = self.epochs_of_fit / (self.recipe.span or self.recipe.max_epochs)
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rate of every parameter group, keeping their proportions."""

@@ -20,7 +20,15 @@ from sknets._training.trainer import Trainer
 from sknets.autoencoders.base import OUT_ACTIVATIONS, ReconstructingNetwork
 from sknets.autoencoders.network import AutoencoderNet, Tied, dense_autoencoder
 from sknets.base.dense import DenseLayers
-from sknets.base.layerwise import Affine, all_inputs, check_machines, stacked, was_interrupted
+from sknets.base.layerwise import (
+    Affine,
+    all_inputs,
+    check_machines,
+    check_units,
+    stacked,
+    was_interrupted,
+    with_units,
+)
 from sknets.layers import ACTIVATIONS
 
 
@@ -90,7 +98,9 @@ class Autoencoder(ReconstructingNetwork, DenseLayers):
         [None, OneOf("layerwise"), BaseEstimator, list, tuple],
         "'layerwise' first trains each layer as an autoencoder of one layer, of the codes of the "
         "last, with the parameters of this one. Another Autoencoder(...) does so with its own, "
-        "BernoulliRBM(...) by Boltzmann machines, and a list has one for each layer.",
+        "BernoulliRBM(...) by Boltzmann machines, for activation='logistic', and a list has one "
+        "for each layer. One for all has the code's units in the last layer: linear ones of a "
+        "machine at a tenth of its learning rate.",
     )
 
     _fitted_attributes: ClassVar[dict[str, str]] = {
@@ -117,8 +127,11 @@ class Autoencoder(ReconstructingNetwork, DenseLayers):
         super()._check_settings(incremental)
         name, sizes = type(self).__name__, self._hidden_layer_sizes()
         self._check_contraction(self.batch_norm)
-        if self.pretrain is not None and not isinstance(self.pretrain, str):
-            check_machines(self.pretrain, len(sizes), "pretrain", name)
+        if self.pretrain is not None:
+            if not isinstance(self.pretrain, str):
+                check_machines(self.pretrain, sizes, "pretrain", name)
+            units = [*[self.activation] * (len(sizes) - 1), self._code_activation()]
+            check_units(self._machines(), units, "pretrain", name)
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> AutoencoderNet:
         return dense_autoencoder(
@@ -149,25 +162,39 @@ class Autoencoder(ReconstructingNetwork, DenseLayers):
             return
         network: AutoencoderNet = trainer.module_
         sizes = self._hidden_layer_sizes()
-        layers = self._of_layers() if isinstance(self.pretrain, str) else self.pretrain
-        fitted = stacked(layers, sizes, all_inputs(batches), self._seed, trainer.compute_device)
+        X = all_inputs(batches)
+        fitted = stacked(self._machines(), sizes, X, self._seed, trainer.compute_device)
         trainer.interrupted = was_interrupted(fitted)
         up, down = network.linear_layers[: len(sizes)], network.linear_layers[len(sizes) :]
         for machine, there, back in zip(fitted, up, reversed(down), strict=False):
             Affine.of(machine).copy_to(there)
-            Affine.down_of(machine).copy_to(back)
+            way_back = Affine.down_of(machine)
+            if isinstance(back, Tied):  # the weights are those of the way there
+                back.bias.data.copy_(back.bias.new_tensor(way_back.bias))
+            else:
+                way_back.copy_to(back)
 
     def _of_layers(self) -> list[Autoencoder]:
         """An autoencoder like it for each layer, of which the upper restore activations."""
         n, codes = len(self._hidden_layer_sizes()), self._code_activation()
-        first: Any = clone(self).set_params(pretrain=None, checkpoint=None, callbacks=None)
-        first.set_params(code_activation=self.activation, n_active=None, n_active_init=None)
+        alone = {"pretrain": None, "checkpoint": None, "callbacks": None, "random_state": None}
+        dense = {"n_active": None, "n_active_init": None, "sparsity_target": None, "code_l1": 0.0}
+        first: Any = clone(self).set_params(code_activation=self.activation, **alone, **dense)
         found = [first]
         for _ in range(n - 1):
             found.append(clone(first).set_params(**self._restoring_activations()))
-        code = {"code_activation": codes, "n_active": self.n_active}
-        found[-1].set_params(**code, n_active_init=self.n_active_init)
+        of_code = {name: getattr(self, name) for name in dense}
+        found[-1].set_params(code_activation=codes, **of_code)
         return found
+
+    def _machines(self) -> list[Any]:
+        """What each layer starts from."""
+        if isinstance(self.pretrain, str):
+            return self._of_layers()
+        if isinstance(self.pretrain, (list, tuple)):
+            return list(self.pretrain)
+        n = len(self._hidden_layer_sizes())
+        return [self.pretrain] * (n - 1) + [with_units(self.pretrain, self._code_activation())]
 
     def _restoring_activations(self) -> dict[str, Any]:
         """How the layer below the code of an upper autoencoder is restored."""

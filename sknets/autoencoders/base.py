@@ -128,7 +128,12 @@ class WeightedRestoringNetwork(RestoringNetwork):
             In the units of `loss`, without penalties and without noise: the logarithm of the
             likelihood of the row given its code, but for what does not depend on the code.
         """
-        return self._row_scores(self._validated_rows(X))
+        X = self._validated_rows(X)
+        self._check_scored(X)
+        return self._row_scores(X)
+
+    def _check_scored(self, X: Any) -> None:
+        """Raise ValueError for validated rows that the loss gives no likelihood."""
 
     def score(self, X: Any, y: Any = None) -> float:
         """The mean of `score_samples`.
@@ -238,7 +243,12 @@ class ReconstructionParameters(BaseEstimator):
         "noise",
         "noise_level",
     )
-    _decoding_parameters: ClassVar[tuple[str, ...]] = ("loss", "out_activation")
+    # A target of sparsity decides on the code's activation, where nothing else does.
+    _decoding_parameters: ClassVar[tuple[str, ...]] = (
+        "loss",
+        "out_activation",
+        "sparsity_target",
+    )
 
     @abstractmethod
     def _code_size(self) -> int | None:
@@ -258,6 +268,14 @@ class ReconstructionParameters(BaseEstimator):
                 f"The 'out_activation' parameter of {type(self).__name__} must be 'auto' with "
                 f"loss={self.loss!r}. Got {self.out_activation!r} instead."
             )
+
+    def _check_lasting(self) -> None:
+        super()._check_lasting()
+        same = self.code_activation == self._shape["code_activation"]
+        if same and self._code_activation() != self._as_fitted()._code_activation():
+            changed = self._changed("_decoding_parameters")
+            if "sparsity_target" in changed:
+                self._refuse("sparsity_target", "changes the activation of the code and ")
 
     def _check_noise(self) -> None:
         if self.noise not in (None, "gaussian") and self.noise_level > 1:
@@ -331,10 +349,17 @@ class ReconstructingNetwork(ReconstructionParameters, WeightedRestoringNetwork):
         X = self._checked_rows(X, reset)
         noisy = reset and self.noise == "salt_pepper"
         if self.loss in RANGES or noisy:
-            self._extremes = extremes(X)
+            found = extremes(X)
             allowed = RANGES.get(self.loss, (-np.inf, np.inf))
-            check_range(*self._extremes, allowed, f"loss={self.loss!r}", type(self).__name__)
+            check_range(*found, allowed, f"loss={self.loss!r}", type(self).__name__)
+            if noisy:
+                self._extremes = found  # until the network knows them
         return X, None
+
+    def _check_scored(self, X: Any) -> None:
+        loss = self._shape["loss"]
+        if loss in RANGES:
+            check_range(*extremes(X), RANGES[loss], f"loss={loss!r}", type(self).__name__)
 
     def _encode(self, y: Any, fresh: bool, classes: Any) -> None:
         self.n_outputs_ = self.n_features_in_
@@ -365,6 +390,7 @@ class ReconstructingNetwork(ReconstructionParameters, WeightedRestoringNetwork):
             low, high = map(torch.from_numpy, self._extremes)
             module.corruption.low.copy_(low)
             module.corruption.high.copy_(high)
+            del self._extremes
 
     # -- what comes out
 

@@ -58,6 +58,7 @@ class Columns:
         for i, known in enumerate(self.categories):
             column = X[:, i : i + 1]
             if len(known):
+                known = known.astype(X.dtype)  # rounded alike
                 strange = np.setdiff1d(column, known)
                 if len(strange):
                     raise ValueError(

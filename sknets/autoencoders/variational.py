@@ -6,6 +6,7 @@ Kingma and Welling (2014), "Auto-encoding variational Bayes", https://arxiv.org/
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from math import prod
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 import torch
+from scipy.special import logsumexp
 from sklearn.utils import check_array
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
@@ -48,7 +50,7 @@ from sknets.base.training_set import Call, TrainingSet
 from sknets.cnn.images import Images, Rows
 from sknets.cnn.reading import ImageReader
 from sknets.layers import ACTIVATIONS, initialise
-from sknets.preprocessing.layout import as_image_array
+from sknets.preprocessing.layout import as_image_array, holds_bytes, sample_shape
 
 N_SCORED = 16  # draws of a code by which a row is scored
 
@@ -170,20 +172,25 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
         "column_kinds_": "list of str: The distribution of each column given a code.",
         "categories_": "list of ndarray: The categories of each column, none of others.",
     }
-    _fit_state: ClassVar[dict[str, type]] = {"_item_shape": tuple}  # of what a fit was given
+    _fit_state: ClassVar[dict[str, type]] = {
+        "_item_shape": tuple,  # of what a fit was given
+        "_class_counts": np.ndarray,
+    }
     _shape_parameters: ClassVar[tuple[str, ...]] = (
         "n_components",
         "filters",
-        "likelihood",
-        "categorical_features",
         "variance",
         "dynamic_binarization",
+    )
+    _lasting_parameters: ClassVar[tuple[str, ...]] = (
+        "likelihood",
+        "categorical_features",
         "conditional",
     )
 
     # -- what a fit takes
 
-    def fit(self, X: Any, y: Any = None, difficulty: Any = None) -> Any:
+    def fit(self, X: Any, y: Any = None, *, difficulty: Any = None) -> Any:
         """Learn the distribution of the data.
 
         Parameters
@@ -261,9 +268,21 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
         X = self._checked_rows(X, reset)
         if reset:
             self._find_columns(X)
-        if "bernoulli" in self.column_kinds_ and self.likelihood == "bernoulli":
-            check_range(*extremes(X), (0, 1), "likelihood='bernoulli'", type(self).__name__)
+        self._check_bits(X)
         return self._columns.expanded(X), y
+
+    def _checked_rows(self, X: Any, reset: bool) -> Any:
+        is_table = self.image_shape is None and self.filters is None and sample_shape(X) is None
+        if is_table and holds_bytes(X):  # which are no shares of 255
+            X = X.astype(np.float32)
+        return super()._checked_rows(X, reset)
+
+    def _check_bits(self, X: Any) -> None:
+        """Raise ValueError for columns of bits that have other values."""
+        bits = np.array(self.column_kinds_) == "bernoulli"
+        if bits.any():
+            low, high = (bounds[bits] for bounds in extremes(X))
+            check_range(low, high, (0, 1), "A Bernoulli column", type(self).__name__)
 
     def _checked_classes(self, X: Any, y: Any) -> np.ndarray:
         if y is None:
@@ -293,9 +312,9 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
                 )
             self.classes_ = targets.classes
         places = self._places(y)
-        if fresh:
-            shares = np.bincount(places, minlength=len(self.classes_)) / len(places)
-            self.class_prior_ = shares
+        counts = np.bincount(places, minlength=len(self.classes_))
+        self._class_counts = counts if fresh else counts + vars(self)["_class_counts"]
+        self.class_prior_ = self._class_counts / self._class_counts.sum()
         return places
 
     def _places(self, y: Any) -> np.ndarray:
@@ -351,14 +370,15 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
         if self.likelihood == "categorical":
             return np.ones(n, dtype=bool)
         given = np.asarray([] if self.categorical_features is None else self.categorical_features)
-        if given.dtype.kind == "b" and given.shape == (n,):
+        is_mask = given.dtype.kind == "b"
+        if is_mask and given.shape == (n,):
             return given
         names = list(getattr(self, "feature_names_in_", []))
         known = names if given.dtype.kind in "UO" else list(range(n))
-        if given.ndim != 1 or not set(given.tolist()) <= set(known):
+        if is_mask or given.ndim != 1 or not set(given.tolist()) <= set(known):
             raise InvalidParameterError(
                 f"The 'categorical_features' parameter of {type(self).__name__} must hold indices "
-                f"or names of columns, or whether each of {n} is one. "
+                f"from 0 on or names of columns, or whether each of {n} is one. "
                 f"Got {self.categorical_features!r} instead."
             )
         return np.isin(known, given)
@@ -469,21 +489,41 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
     # -- what comes out
 
     def _validated_rows(self, X: Any) -> Any:
-        return self._columns.expanded(super()._validated_rows(X))
+        rows = super()._validated_rows(X)
+        return self._columns.expanded(rows)
 
     def _given(self, X: Any, y: Any) -> Any:
         """Validated rows with their classes; the likeliest of each where they are not known."""
         if not self._n_classes:
             return X
         if y is not None:
-            y = column_or_1d(y)
-            check_consistent_length(X, y)
-            return self._joined(X, self._places(y))
+            return self._joined(X, self._places_of(y, X))
+        return self._joined(X, self._of_each_class(X, self._row_scores).argmax(1))
+
+    def _places_of(self, y: Any, X: Any) -> np.ndarray:
+        """The places of the classes that rows are given with."""
+        y = column_or_1d(y)
+        check_consistent_length(X, y)
+        return self._places(y)
+
+    def _of_each_class(self, X: Any, function: Callable[[Any], np.ndarray]) -> np.ndarray:
+        """A log-likelihood of rows given each class, and the class's: (n_samples, n_classes)."""
         with np.errstate(divide="ignore"):
             prior = np.log(self.class_prior_)
         of_each = (np.full(X.shape[0], place) for place in range(self._n_classes))
-        scores = [self._row_scores(self._joined(X, places)) for places in of_each]
-        return self._joined(X, (np.stack(scores, 1) + prior).argmax(1))
+        found = [function(self._joined(X, places)) for places in of_each]
+        return (np.stack(found, 1) + prior).astype(X.dtype, copy=False)
+
+    def _marginal(self, X: Any, y: Any, function: Callable[[Any], np.ndarray]) -> np.ndarray:
+        """A log-likelihood of rows, given their classes or over all classes."""
+        rows = super()._validated_rows(X)
+        self._check_bits(rows)
+        rows = self._columns.expanded(rows)
+        if not self._n_classes:
+            return function(rows)
+        if y is None:
+            return logsumexp(self._of_each_class(rows, function), axis=1)
+        return function(self._joined(rows, self._places_of(y, rows)))
 
     def _row_scores(self, X: Any) -> np.ndarray:
         network: VariationalNet = self.module_
@@ -564,9 +604,7 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
         if self._n_classes:
             if y is None:
                 raise ValueError("conditional=True needs the class of each code: give y.")
-            y = column_or_1d(y)
-            check_consistent_length(code, y)
-            code = self._joined(code, self._places(y))
+            code = self._joined(code, self._places_of(y, code))
         return self._given_back(self._by_rows(code, self._decoded))
 
     def reconstruct(self, X: Any, y: Any = None) -> np.ndarray:
@@ -597,8 +635,8 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The data.
         y : array-like of shape (n_samples,), default=None
-            Classes, with conditional=True: log p(x | y). None takes the one that makes each row
-            likeliest. Ignored otherwise.
+            Classes, with conditional=True: log p(x | y). None: log p(x), over all classes by their
+            shares in training. Ignored otherwise.
 
         Returns
         -------
@@ -606,7 +644,7 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
             In nats; of real numbers it is that of a density. Draws depend on the row and on
             random_state alone.
         """
-        return self._row_scores(self._given(self._validated_rows(X), y))
+        return self._marginal(X, y, self._row_scores)
 
     def score(self, X: Any, y: Any = None) -> float:
         """The mean of `score_samples`.
@@ -637,8 +675,8 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The data.
         y : array-like of shape (n_samples,), default=None
-            Classes, with conditional=True: log p(x | y). None takes the one that makes each row
-            likeliest. Ignored otherwise.
+            Classes, with conditional=True: log p(x | y). None: log p(x), over all classes by their
+            shares in training. Ignored otherwise.
         n_samples : int, default=5000
             Draws for each row.
         random_state : int, RandomState instance or None, default=None
@@ -649,13 +687,17 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
         log_p : ndarray of shape (n_samples,)
             In nats; of real numbers it is a density.
         """
-        inputs = self._given(self._validated_rows(X), y)
+        check_is_fitted(self)
         check_values("log_likelihood", SAMPLING, {"n_samples": n_samples})
         network: VariationalNet = self.module_
         device = next(network.parameters()).device
         seed = self._seed if random_state is None else draw_seed(random_state)
         drawn = generator(seed, Stream.SAMPLE, device=device)
-        return self._by_rows(inputs, lambda x: network.log_mean_weight(x, n_samples, drawn))
+
+        def log_p(inputs: Any) -> np.ndarray:
+            return self._by_rows(inputs, lambda x: network.log_mean_weight(x, n_samples, drawn))
+
+        return self._marginal(X, y, log_p)
 
     def sample(
         self,
@@ -717,8 +759,20 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
             The expectations.
         """
         check_values("interpolate", SAMPLING, {"n_steps": n_steps})
-        X = np.stack([start, end])
-        inputs = self._given(self._validated_rows(X), None if y is None else [y, y])
+        check_is_fitted(self)
+        ends = [np.asarray(each) for each in (start, end)]
+        if any(each.size != self.n_features_in_ for each in ends):
+            raise ValueError(
+                f"start and end must have {self.n_features_in_} values each. Got the shapes "
+                f"{ends[0].shape} and {ends[1].shape}."
+            )
+        rows = self._validated_rows(np.stack([each.reshape(self._item_shape) for each in ends]))
+        if self._n_classes:  # both ends are of one class
+            place = self._of_each_class(rows[:1], self._row_scores).argmax() if y is None else None
+            places = np.full(2, place) if y is None else self._places([y, y])
+            inputs = self._joined(rows, places)
+        else:
+            inputs = rows
         first, last = self._by_rows(inputs, lambda x: self.module_.posterior(x).mean)
         z = np.linspace(first, last, n_steps)
         classes = inputs[:1, self._columns.n_expanded :].repeat(n_steps, axis=0)

@@ -74,7 +74,8 @@ class Noise(RandomLayer):
 
 def hashes(x: Tensor) -> Tensor:
     """A whole number for each row of `x` by its values, of shape (n,)."""
-    bits = (dense_tensor(x).double() + 0.0).view(torch.int64)  # of -0, those of 0
+    values = dense_tensor(x) + 0.0  # of -0, the bits of 0
+    bits = values.view(torch.int64 if x.dtype == torch.float64 else torch.int32).long()
     keys = torch.arange(1, x.shape[1] + 1, device=x.device) * 0x9E3779B97F4A7C1 | 1
     mixed = ((bits ^ (bits >> 31)) * keys).sum(1)
     return (mixed ^ (mixed >> 29)) * 0x2545F4914F6CDD1D >> 33

@@ -197,9 +197,15 @@ class DenseLayers(DescentEstimator):
                 f"{name} of this {type(self).__name__} have shapes {expected}. "
                 f"Got {[array.shape for array in arrays]} instead."
             )
+        before = [tensor.detach().clone() for tensor in tensors]
+        given = [torch.from_numpy(array).to(old) for array, old in zip(arrays, before, strict=True)]
         with torch.no_grad():
-            for tensor, array in zip(tensors, arrays, strict=True):
-                tensor.copy_(torch.from_numpy(array))
+            for tensor, value in zip(tensors, given, strict=True):
+                tensor.copy_(value)
+            if not all(map(torch.equal, tensors, given)):
+                for tensor, old in zip(tensors, before, strict=True):
+                    tensor.copy_(old)
+                raise ValueError(f"{name} of layers with tied weights must be those of one matrix.")
         self._snapshots: list[dict[str, np.ndarray]] = []  # which were of other weights
 
     def _values(self, parameter: Tensor) -> np.ndarray:

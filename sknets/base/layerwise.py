@@ -50,9 +50,10 @@ def is_stackable(machine: Any) -> bool:
     return hasattr(type(machine), "affine_") or isinstance(machine, ScikitLearnRBM)
 
 
-def check_machines(pretrain: Any, n_layers: int, name: str, owner: str) -> None:
+def check_machines(pretrain: Any, sizes: Sequence[int], name: str, owner: str) -> None:
     """Raise for what is neither a machine nor a list of one for each layer, or has bad settings."""
-    each = pretrain if isinstance(pretrain, (list, tuple)) else [pretrain]
+    n_layers = len(sizes)
+    each = pretrain if isinstance(pretrain, (list, tuple)) else [pretrain] * n_layers
     right_number = each is not pretrain or len(each) == n_layers
     if not right_number or not all(map(is_stackable, each)):
         raise InvalidParameterError(
@@ -60,8 +61,47 @@ def check_machines(pretrain: Any, n_layers: int, name: str, owner: str) -> None:
             f"BernoulliRBM(), or a list of one for each of {n_layers} layers. "
             f"Got {pretrain!r} instead."
         )
-    for machine in each:
-        check_settings(machine)
+    for machine, size in zip(each, sizes, strict=True):
+        check_settings(sized(machine, size))
+
+
+def units_of(machine: Any) -> str:
+    """The activation of hidden units."""
+    if hasattr(machine, "_code_activation"):
+        found: str = machine._code_activation()
+        return found
+    return "identity" if getattr(machine, "hidden", "binary") == "gaussian" else "logistic"
+
+
+def with_units(machine: Any, activation: str) -> Any:
+    """A machine as one with hidden units of an activation, if it can have them."""
+    if units_of(machine) == activation:
+        return machine
+    made = clone(machine)
+    if hasattr(machine, "_code_activation"):
+        return made.set_params(code_activation=activation)
+    if activation == "identity" and hasattr(machine, "hidden"):
+        # Which take smaller steps (Hinton and Salakhutdinov, 2006, supporting material).
+        return made.set_params(hidden="gaussian", learning_rate=machine.learning_rate / 10)
+    return machine
+
+
+def check_units(machines: Sequence[Any], activations: Sequence[str], name: str, owner: str) -> None:
+    """Raise for machines whose hidden units are others than those of the layers."""
+    for machine, activation in zip(machines, activations, strict=True):
+        if units_of(machine) != activation:
+            raise InvalidParameterError(
+                f"The {name!r} parameter of {owner} must have units of the activation of the "
+                f"layer, {activation!r}. Got {machine!r}, whose units are {units_of(machine)!r}."
+            )
+
+
+def sized(machine: Any, size: int, **settings: Any) -> Any:
+    """A copy of a machine with so many hidden units."""
+    made = clone(machine)
+    known = "n_components" in made.get_params(deep=False)
+    units = "n_components" if known else "hidden_layer_sizes"
+    return made.set_params(**{units: int(size)}, **settings)
 
 
 def check_settings(part: Any) -> None:
@@ -110,10 +150,8 @@ def fitted(
     machine: Any, size: int, X: np.ndarray, seed: int, device: torch.device, **settings: Any
 ) -> Any:
     """A copy of a machine with so many hidden units, fitted; its own seed and device come first."""
-    machine = clone(machine)
+    machine = sized(machine, size, **settings)
     known = machine.get_params(deep=False)
-    units = "n_components" if "n_components" in known else "hidden_layer_sizes"
-    machine.set_params(**{units: int(size)}, **settings)
     left_open = {"random_state": (None, seed), "device": ("auto", str(device))}
     for name, (unset, value) in left_open.items():
         if name in known and known[name] == unset:

@@ -333,6 +333,7 @@ class TrainingParameters(RunParameters, PacedParameters):
             penalty=Penalty(0.0 if decoupled else self.alpha, self.l1_ratio),
             max_epochs=1 if incremental else self.max_iter,
             seed=seed,
+            span=self.max_iter,
             shuffle=self.shuffle,
             weight_decay=self.alpha if decoupled else 0.0,
             clip_norm=self.clip_norm,

@@ -72,7 +72,7 @@ class BeliefParameters(BaseEstimator):
             )
         if self.rbm is None:
             return
-        check_machines(self.rbm, len(sizes), "rbm", type(self).__name__)
+        check_machines(self.rbm, sizes, "rbm", type(self).__name__)
         first, *others = self._machines()
         if not (isinstance(first, RestrictedMachine) and all(map(is_binary, others))):
             raise InvalidParameterError(

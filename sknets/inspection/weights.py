@@ -20,6 +20,13 @@ def filters_of(module: nn.Module) -> np.ndarray:
     return np.concatenate(list(w.swapaxes(0, 1)), axis=-1)  # channels side by side
 
 
+def has_filters(estimator: Any) -> bool:
+    """Whether its network has convolutions."""
+    module = getattr(estimator, "module_", None)
+    layers = module.modules() if isinstance(module, nn.Module) else ()
+    return any(isinstance(layer, nn.modules.conv._ConvNd) for layer in layers)
+
+
 class WeightsDisplay(ImagesDisplay):
     """The weights into each unit of the first layer, as an image: filters, or of the input's shape.
 
@@ -106,7 +113,7 @@ class WeightsDisplay(ImagesDisplay):
         """
         estimator = having("n_features_in_", estimator, cls.__name__)
         labels = None
-        if hasattr(estimator, "image_shape_"):
+        if has_filters(estimator):
             weights = filters_of(estimator.module_)
         elif hasattr(estimator, "components_"):
             weights = estimator.components_

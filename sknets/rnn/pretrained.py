@@ -31,9 +31,20 @@ def load_layers(module: nn.Module, pretrain: Any, owner: str) -> None:
                 f"The 'pretrain' parameter of {owner} must hold a fitted estimator of the same "
                 f"layers: where {name!r} has shape {tuple(value.shape)}, it {what}."
             )
+    if _cells(module) != _cells(_source(pretrain).module_):
+        raise ValueError(
+            f"The 'pretrain' parameter of {owner} must hold a fitted estimator of the same "
+            f"recurrent layers, {_cells(module)}. Got {_cells(_source(pretrain).module_)} instead."
+        )
     with torch.no_grad():
         for name, value in ours.items():
             value.copy_(theirs[name])
+
+
+def _cells(network: Any) -> list[str]:
+    """The recurrent layers by their kinds."""
+    layers = network.recurrent.modules()
+    return [str(layer) for layer in layers if any(True for _ in layer.parameters(recurse=False))]
 
 
 def vocabulary_of(pretrain: Any) -> int | None:

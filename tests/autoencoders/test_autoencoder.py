@@ -1,5 +1,7 @@
 """Autoencoders against PCA, and each of their options against its definition."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -156,6 +158,7 @@ def test_targets_are_ignored():
 @pytest.mark.parametrize("tied", [False, True])
 def test_layerwise_pretraining_starts_from_layers_that_restore_the_one_below(tied):
     how = {"max_iter": 100, "activation": "logistic", "tied_weights": tied, "alpha": 0}
+    how["code_activation"] = "logistic"
     rough = {"max_iter": 1, "learning_rate": "constant", "learning_rate_init": 1e-9}
     plain = quick(40, 20, **how | rough).fit(X)
     layers = quick(1, **how)
@@ -167,22 +170,81 @@ def test_layerwise_pretraining_starts_from_layers_that_restore_the_one_below(tie
 
 def test_layerwise_pretraining_by_name_has_the_same_parameters():
     how = {"loss": "log_loss", "activation": "logistic", "noise": "masking", "max_iter": 3}
-    each = quick(1, **how)
-    code = clone(each).set_params(code_activation="identity")
+    each = quick(1, **how).set_params(random_state=None)
+    code = clone(each).set_params(code_activation="identity", sparsity_target=None)
     by_name = quick(20, 10, 5, **how, pretrain="layerwise").fit(X)
     by_list = quick(20, 10, 5, **how, pretrain=[each, each, code]).fit(X)
-    for made in (by_name, by_list):
-        assert made.n_iter_ == 3
-    # The layers draw from the same seeds, but for what `random_state` was given them.
-    seeds = [m.set_params(random_state=None) for m in (each, code)]
-    by_list = quick(20, 10, 5, **how, pretrain=[seeds[0], seeds[0], seeds[1]]).fit(X)
-    assert not np.array_equal(by_list.transform(X), quick(20, 10, 5, **how).fit(X).transform(X))
+    by_one = quick(20, 10, 5, **how, pretrain=each).fit(X)
+    assert_array_equal(by_name.transform(X), by_list.transform(X))
+    assert_array_equal(by_one.transform(X), by_list.transform(X))
+
+
+def test_layers_but_the_code_are_not_made_sparse():
+    rough = {"max_iter": 2, "sparsity_target": 0.1, "code_l1": 0.1, "n_active": 3}
+    *below, code = quick(20, 10, 5, **rough, pretrain="layerwise")._machines()
+    assert [each.sparsity_target for each in below] == [None, None]
+    assert code.get_params() | rough == code.get_params()
+    assert code.code_activation == "logistic"
+    quick(20, 10, 5, **rough, pretrain="layerwise").fit(X)
+
+
+def test_tied_weights_start_from_the_way_there():
+    rough = {"max_iter": 1, "learning_rate": "constant", "learning_rate_init": 1e-12}
+    machine = quick(1, activation="logistic")
+    coder = quick(20, activation="logistic", tied_weights=True, pretrain=machine, **rough).fit(X)
+    alone = clone(machine).set_params(hidden_layer_sizes=20).fit(X)
+    assert_allclose(coder.coefs_[0], alone.coefs_[0], atol=1e-6)
+    assert_allclose(coder.intercepts_[1], alone.intercepts_[1], atol=1e-6)
+
+
+def test_what_a_sparsity_target_decided_outlasts_it():
+    coder = quick(sparsity_target=0.1).fit(X)
+    codes = coder.transform(X)
+    coder.set_params(sparsity_target=None)
+    assert_array_equal(pickle.loads(pickle.dumps(coder)).transform(X), codes)
+    with pytest.raises(ValueError, match=r"'sparsity_target'.*changes the activation of the code"):
+        coder.set_params(warm_start=True).fit(X)
+
+
+def test_tied_weights_are_set_together():
+    coder = quick(4, tied_weights=True).fit(X)
+    before = coder.coefs_
+    with pytest.raises(ValueError, match="tied weights must be those of one matrix"):
+        coder.coefs_ = [np.ones((64, 4)), 2 * np.ones((4, 64))]
+    assert_array_equal(coder.coefs_[0], before[0])
+    coder.coefs_ = [np.ones((64, 4)), np.ones((4, 64))]
+    assert_array_equal(coder.coefs_[1], np.ones((4, 64)))
+
+
+def test_values_that_the_loss_does_not_know_have_no_score():
+    coder = quick(loss="log_loss").fit(X)
+    with pytest.raises(ValueError, match="needs values between 0 and 1"):
+        coder.score(16 * X)
+
+
+@pytest.mark.parametrize(
+    ("coder", "message"),
+    [
+        (Autoencoder((9, 4), pretrain=BernoulliRBM()), "'relu'. Got .*'logistic'"),
+        (Autoencoder((9, 4), pretrain=Autoencoder(activation="tanh")), "'relu'. Got .*'tanh'"),
+        (
+            Autoencoder((9, 4), "logistic", pretrain=ScikitLearnRBM()),
+            "'identity'. Got .*'logistic'",
+        ),
+        (Autoencoder((9, 4), pretrain=[Autoencoder()] * 2), "'identity'. Got .*'relu'"),
+        (Autoencoder((9, 4), pretrain=Autoencoder(n_active=5)), "'n_active'.*units, 4"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_layers_of_other_units_are_refused(coder, message):
+    with pytest.raises(ValueError, match=message):
+        coder.fit(X)
 
 
 @pytest.mark.parametrize("machine", [BernoulliRBM, ScikitLearnRBM])
 def test_boltzmann_machines_are_unrolled(machine):
     rough = {"max_iter": 1, "learning_rate": "constant", "learning_rate_init": 1e-9}
-    how = {"activation": "logistic", "code_activation": "logistic", "loss": "log_loss"} | rough
+    how = {"activation": "logistic", "loss": "log_loss"} | rough
     rbm = machine(n_iter=30, batch_size=20, random_state=0)
     coder = quick(40, **how, pretrain=rbm).fit(X)
     alone = clone(rbm).set_params(n_components=40).fit(X)
@@ -221,9 +283,12 @@ def test_layers_need_not_have_converged():
     MLPClassifier((8,), pretrain=layer, solver="lbfgs", random_state=0).fit(X, y)
 
 
-def test_perceptron_refuses_an_autoencoder_of_other_units():
-    clf = MLPClassifier(8, pretrain=Autoencoder(activation="tanh"))
-    with pytest.raises(ValueError, match=r"activation='relu'.*Autoencoder.*'tanh'"):
+@pytest.mark.parametrize(
+    "units", [{"activation": "tanh"}, {"code_activation": "identity"}], ids=str
+)
+def test_perceptron_refuses_an_autoencoder_of_other_units(units):
+    clf = MLPClassifier(8, pretrain=Autoencoder(**units))
+    with pytest.raises(ValueError, match=r"of the layer, 'relu'\. Got Autoencoder"):
         clf.fit(X, y)
 
 

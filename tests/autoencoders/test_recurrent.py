@@ -447,17 +447,20 @@ def test_it_starts_from_a_language_model():
 
 
 def test_few_labels_are_enough_after_learning_without_any():
-    fast = RNG.uniform(0.2, 0.9, 160)
-    X = np.sin(fast[:, None] * TIME + RNG.uniform(0, 6.3, (160, 1)))
-    X, y = X + 0.3 * RNG.normal(size=X.shape), fast > 0.55
-    coder = learner(n_components=4, max_iter=80).fit(X)
-    clf = RNNClassifier(
-        hidden_layer_sizes=24, **QUICK | {"batch_size": 5}, max_iter=20, random_state=0
-    )
-    alone = clf.fit(X[:20], y[:20]).score(X[20:], y[20:])
-    started = clf.set_params(pretrain=coder).fit(X[:20], y[:20]).score(X[20:], y[20:])
-    assert started >= alone
-    assert started > 0.85
+    alone, started = [], []
+    for draw in range(4):
+        random = np.random.default_rng(draw)
+        speed = random.uniform(0.2, 0.9, 160)
+        X = np.sin(speed[:, None] * TIME + random.uniform(0, 6.3, (160, 1)))
+        X, y = X + 0.3 * random.normal(size=X.shape), speed > 0.55
+        coder = learner(n_components=4, max_iter=80).fit(X)
+        clf = RNNClassifier(
+            hidden_layer_sizes=24, **QUICK | {"batch_size": 5}, max_iter=20, random_state=0
+        )
+        alone.append(clf.fit(X[:20], y[:20]).score(X[20:], y[20:]))
+        started.append(clf.set_params(pretrain=coder).fit(X[:20], y[:20]).score(X[20:], y[20:]))
+    assert np.mean(started) > np.mean(alone)
+    assert np.mean(started) > 0.85
 
 
 # -- errors
@@ -493,3 +496,13 @@ def test_other_layers_are_refused_by_name():
     coder = small().fit(RAGGED)
     with pytest.raises(ValueError, match=r"weight_ih' has shape \(24, 2\), it has one of .*18, 2"):
         RNNClassifier(hidden_layer_sizes=8, pretrain=coder, random_state=0).fit(RAGGED, LABELS)
+
+
+def test_cells_of_other_equations_are_no_start():
+    X = np.random.default_rng(0).normal(size=(20, 6, 2))
+    small = {"hidden_layer_sizes": (5,), "max_iter": 1, "random_state": 0}
+    coder = RecurrentAutoencoder(2, **small, reset_after=False).fit(X)
+    clf = RNNClassifier(**small, pretrain=coder)
+    with pytest.raises(ValueError, match="the same recurrent layers"):
+        clf.fit(X, np.arange(20) % 2)
+    clf.set_params(reset_after=False).fit(X, np.arange(20) % 2)

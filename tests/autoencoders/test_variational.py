@@ -7,6 +7,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from scipy.sparse import csr_array
+from scipy.special import logsumexp
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
@@ -87,6 +88,9 @@ def test_evidence_bound_is_the_importance_bound_of_one_draw():
     x = torch.from_numpy(BITS[:5])
     noise = torch.from_numpy(rng.standard_normal((20_000, 5, 4)))
     with torch.inference_mode():
+        assert_allclose(net.importance_bound(x, 1), net.log_weights(x, net.noise(x, 1))[0])
+        gap = net.bound(x, 1, beta=0) - net.bound(x, 1)
+        assert_allclose(gap, net.posterior(x).divergence())
         by_ratio = net.log_weights(x, noise)
         posterior = net.posterior(x)
         expected = net.likelihood.log_p(net.decode(posterior.at(noise), x[:, :0]), x).mean(0)
@@ -197,7 +201,9 @@ def test_binarisation_draws_bits_anew_from_grey_values():
     assert estimator.sample(2000, random_state=0).mean() == pytest.approx(0.3, abs=0.03)
     values = torch.from_numpy(grey).float()
     net = estimator.module_
-    assert net.drawn(values) is not None
+    net.train().binarization.generator = torch.Generator().manual_seed(0)
+    assert net.drawn(values).unique().tolist() == [0, 1]
+    assert net.drawn(values).mean().item() == pytest.approx(0.3, abs=0.03)
     assert_array_equal(net.eval().drawn(values), values)
 
 
@@ -248,6 +254,57 @@ def test_classes_are_given_or_taken_to_be_the_likeliest(conditional):
     assert_array_equal(
         clone(conditional).set_params(max_iter=1).fit_transform(BITS, names).shape, (400, 4)
     )
+
+
+def test_without_a_class_likelihoods_are_over_all_classes(conditional):
+    names, prior = conditional.classes_, conditional.class_prior_
+    of_each = [conditional.score_samples(BITS, np.full(len(BITS), name)) for name in names]
+    joint = np.stack(of_each, 1) + np.log(prior)
+    assert_allclose(conditional.score_samples(BITS), logsumexp(joint, axis=1), rtol=1e-5)
+    few = {"n_samples": 200, "random_state": 0}
+    assert conditional.log_likelihood(BITS[:9], **few).shape == (9,)
+
+
+def test_shares_of_classes_are_those_of_all_calls():
+    estimator = vae(conditional=True, batch_size="auto")
+    estimator.partial_fit(X[y < 2], y[y < 2], classes=range(10)).partial_fit(X, y)
+    counts = np.bincount(y[y < 2], minlength=10) + np.bincount(y)
+    assert_allclose(estimator.class_prior_, counts / counts.sum())
+
+
+def test_warm_up_goes_on_over_parts_of_the_data():
+    estimator, seen = vae(max_iter=10, beta_warmup=5), []
+    for _ in range(4):
+        estimator.partial_fit(X)
+        seen.append(estimator.module_.noise.progress)
+    assert_allclose(seen, [0, 0.1, 0.2, 0.3])
+
+
+@pytest.mark.parametrize(
+    ("changed", "settings"),
+    [
+        ("conditional", {"conditional": True}),
+        ("likelihood", {"likelihood": "bernoulli"}),
+    ],
+)
+def test_what_columns_mean_cannot_change_when_training_goes_on(changed, settings):
+    estimator = vae(max_iter=1, warm_start=True).fit(BITS, y)
+    with pytest.raises(ValueError, match=f"'{changed}' parameter.*cannot change when training"):
+        estimator.set_params(**settings).fit(BITS, y)
+
+
+def test_bytes_of_a_table_are_numbers_and_of_images_shares():
+    table = (16 * X[:, 20:23]).astype(np.uint8)
+    estimator = vae(likelihood="categorical", max_iter=1).fit(table)
+    assert_array_equal(estimator.categories_[0], np.unique(table[:, 0]))
+    images = (255 * X.reshape(-1, 8, 8)).astype(np.uint8)
+    assert vae(likelihood="bernoulli", max_iter=1).fit(images).score(images) < 0
+
+
+def test_values_that_are_no_bits_have_no_score():
+    estimator = vae(likelihood="bernoulli", max_iter=1).fit(BITS)
+    with pytest.raises(ValueError, match=r"Bernoulli column .* needs values between 0 and 1"):
+        estimator.score(16 * BITS)
 
 
 def test_targets_are_ignored_without_a_condition():
@@ -377,11 +434,17 @@ def test_channels_may_be_the_first_or_the_last():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"likelihood": "bernoulli"}, "'bernoulli' of VariationalAutoencoder needs values between"),
+        (
+            {"likelihood": "bernoulli"},
+            "Bernoulli column of Vari.* needs values between",
+        ),
         ({"dynamic_binarization": True}, "'dynamic_binarization'.*likelihood='bernoulli'"),
         ({"filters": 4, "likelihood": "categorical"}, "'filters'.*for images"),
         ({"categorical_features": [0]}, "'categorical_features'.*likelihood='mixed'"),
-        ({"likelihood": "mixed", "categorical_features": [9]}, "must hold indices or names"),
+        (
+            {"likelihood": "mixed", "categorical_features": [9]},
+            "must hold indices from 0",
+        ),
         ({"conditional": True}, "requires y"),
         ({"solver": "lbfgs"}, "needs a stochastic solver"),
         (

@@ -9,8 +9,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sknets import Autoencoder, ConvAutoencoder, MLPClassifier
-from sknets.inspection import CodePlaneDisplay, LatentTraversalDisplay
+from sknets import Autoencoder, ConvAutoencoder, MLPClassifier, VariationalAutoencoder
+from sknets.inspection import CodePlaneDisplay, LatentTraversalDisplay, WeightsDisplay
 from sknets.inspection.codes import far_apart
 
 pyplot = pytest.importorskip("matplotlib.pyplot")
@@ -77,6 +77,13 @@ def test_traversal_may_start_anywhere_and_be_of_a_pipeline_or_of_images(coder):
     conv = ConvAutoencoder(2, filters=4, max_iter=1, random_state=0).fit(images)
     assert LatentTraversalDisplay.from_estimator(conv, images, n_steps=4).images.shape == (8, 8, 8)
     assert CodePlaneDisplay.from_estimator(conv, images, n_images=2).images.shape == (2, 8, 8)
+
+
+def test_first_weights_are_drawn_whether_or_not_there_are_convolutions():
+    vae = VariationalAutoencoder(2, (6,), max_iter=1, random_state=0).fit(X)
+    assert WeightsDisplay.from_estimator(vae).images.shape == (6, 8, 8)
+    conv = ConvAutoencoder(2, filters=4, max_iter=1, image_shape=(8, 8), random_state=0).fit(X)
+    assert WeightsDisplay.from_estimator(conv).images.shape == (4, 3, 3)
 
 
 def test_displays_say_what_they_need(coder):

@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
+from sklearn.utils import _safe_indexing
 
 from sknets._optional import require
 from sknets._params import Interval, InvalidParameterError, check_values
@@ -119,18 +120,23 @@ class CodePlaneDisplay:
         fitted = getattr(estimator, "best_estimator_", estimator)
         codes = np.asarray(fitted.transform(X))
         n = codes.shape[1]
-        allowed = [axis for axis in axes if isinstance(axis, Integral) and -n <= axis < n]
-        if len(axes) != 2 or len(allowed) != 2:
+        given = tuple(axes) if np.iterable(axes) else (axes,)
+        if len(given) != 2 or not all(isinstance(a, Integral) and -n <= a < n for a in given):
             raise InvalidParameterError(
                 f"The 'axes' parameter of {cls.__name__} must be two of the {n} numbers of a code. "
                 f"Got {axes!r} instead."
             )
         plane = codes[:, list(axes)]
         images = places = None
+        labels = None if y is None else np.asarray(y)
+        if labels is not None and labels.shape != (len(codes),):
+            raise InvalidParameterError(
+                f"The 'y' parameter of {cls.__name__} must be of shape ({len(codes)},), one for "
+                f"each row of X. Got the shape {labels.shape} instead."
+            )
         if n_images:
             places = far_apart(plane, n_images)
-            images = as_images(np.asarray(X)[places], image_shape, cls.__name__)
-        labels = None if y is None else np.asarray(y)
+            images = as_images(rows_of(X, places), image_shape, cls.__name__)
         display = cls(plane, labels=labels, images=images, places=places, axes=axes)
         return display.plot(ax=ax, **kwargs)
 
@@ -238,6 +244,7 @@ class LatentTraversalDisplay(ImagesDisplay):
         estimator: Any,
         X: Any,
         *,
+        y: Any = None,
         start: Any = None,
         n_rows: int = 8,
         n_steps: int = 9,
@@ -257,6 +264,8 @@ class LatentTraversalDisplay(ImagesDisplay):
             With ``transform`` and ``inverse_transform``; or a Pipeline, or a search for one.
         X : array-like of shape (n_samples, n_features) or of images
             Data, whose codes say how far each number goes.
+        y : object, default=None
+            The class of all images, of an estimator that was fitted with ``conditional=True``.
         start : array-like of shape (n_features,) or an image, default=None
             What the other numbers are those of. None: their means.
         n_rows : int, default=8
@@ -281,18 +290,32 @@ class LatentTraversalDisplay(ImagesDisplay):
         check_values(cls.__name__, TRAVERSAL, asked)
         having("inverse_transform", estimator, cls.__name__)
         fitted = getattr(estimator, "best_estimator_", estimator)
-        codes = np.asarray(fitted.transform(X))
+
+        def known(rows: Any) -> list[Any]:
+            return [] if y is None else [np.full(len(rows), y)]
+
+        codes = np.asarray(fitted.transform(X, *known(X)))
         mean, deviation = codes.mean(axis=0), codes.std(axis=0)
-        base = mean if start is None else np.asarray(fitted.transform(np.asarray(start)[None]))[0]
+        base = mean
+        if start is not None:
+            one = np.asarray(start)[None]
+            base = np.asarray(fitted.transform(one, *known(one)))[0]
         varying = np.argsort(-deviation, kind="stable")[:n_rows]
         steps = np.linspace(-n_deviations, n_deviations, n_steps)
         path = np.tile(base, (len(varying), n_steps, 1))
         for row, number in enumerate(varying):
             path[row, :, number] = mean[number] + steps * deviation[number]
-        made = fitted.inverse_transform(path.reshape(-1, codes.shape[1]))
+        flat = path.reshape(-1, codes.shape[1])
+        made = fitted.inverse_transform(flat, *known(flat))
         images = as_images(made, image_shape, cls.__name__)
         names = [f"code {number}" for number in varying]
         return cls(images, row_labels=names, n_cols=n_steps).plot(ax=ax, **kwargs)
+
+
+def rows_of(X: Any, places: np.ndarray) -> np.ndarray:
+    """Some rows of an array, a sparse matrix or a data frame."""
+    rows = _safe_indexing(X, places)
+    return rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
 
 
 def far_apart(points: np.ndarray, n: int) -> np.ndarray:

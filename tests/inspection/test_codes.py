@@ -1,8 +1,10 @@
 """Codes in a plane, and what changes along them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -86,9 +88,30 @@ def test_first_weights_are_drawn_whether_or_not_there_are_convolutions():
     assert WeightsDisplay.from_estimator(conv).images.shape == (4, 3, 3)
 
 
+def test_traversal_of_a_conditional_network_is_of_one_class():
+    names = np.array(["even", "odd"])[y % 2]
+    vae = VariationalAutoencoder(2, (8,), conditional=True, max_iter=1, random_state=0)
+    vae.fit(X, names)
+    display = LatentTraversalDisplay.from_estimator(vae, X, y="odd", n_steps=3)
+    codes = vae.transform(X, np.full(200, "odd"))
+    middle = vae.inverse_transform(codes.mean(0, keepdims=True), ["odd"])
+    assert_allclose(display.images[1].ravel(), middle[0], atol=1e-5)
+
+
+def test_plane_takes_sparse_rows_and_data_frames(coder):
+    expected = CodePlaneDisplay.from_estimator(coder, X, n_images=3).images
+    for other in (csr_array(X), pd.DataFrame(X)):
+        display = CodePlaneDisplay.from_estimator(coder, other, n_images=3)
+        assert_array_equal(display.images, expected)
+
+
 def test_displays_say_what_they_need(coder):
     with pytest.raises(ValueError, match="'axes' parameter of CodePlaneDisplay must be two of"):
         CodePlaneDisplay.from_estimator(coder, X, axes=(0, 3))
+    with pytest.raises(ValueError, match="'axes' parameter of CodePlaneDisplay must be two of"):
+        CodePlaneDisplay.from_estimator(coder, X, axes=0)
+    with pytest.raises(ValueError, match=r"'y' parameter of CodePlaneDisplay must be of shape"):
+        CodePlaneDisplay.from_estimator(coder, X, y[:10])
     with pytest.raises(ValueError, match="'n_steps' parameter of LatentTraversalDisplay"):
         LatentTraversalDisplay.from_estimator(coder, X, n_steps=1)
     with pytest.raises(ValueError, match="must have the attribute 'inverse_transform'"):

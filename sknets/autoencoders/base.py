@@ -233,7 +233,8 @@ class ReconstructionParameters(BaseEstimator):
     contraction: float = param(
         0.0,
         Interval(Real, 0, None, closed="left"),
-        "Strength of the penalty on the squared derivatives of a sample's code by its input.",
+        "Strength of the penalty on the squared derivatives of a sample's code by its input, which "
+        "with `noise` is the noisy one.",
     )
 
     _shape_parameters: ClassVar[tuple[str, ...]] = (

@@ -55,7 +55,7 @@ class AutoencoderOutlierDetector(OutlierMixin, Autoencoder):
     )
 
     _fitted_attributes: ClassVar[dict[str, str]] = {
-        "offset_": "float: The score below which rows are outliers."
+        "offset_": "float: The score below which rows are outliers, by the rows of the last call."
     }
 
     def _run(self, trainer: Trainer, batches: Data, call: Call, pretrain: bool) -> None:

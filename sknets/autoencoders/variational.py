@@ -35,7 +35,7 @@ from sknets._targets import found_targets, given_targets
 from sknets._training.parameters import FlatParameters
 from sknets._training.trainer import Trainer
 from sknets.autoencoders.base import RestoringNetwork, check_range, extremes
-from sknets.autoencoders.convolutional import ConvolutionParameters, Design, Layers
+from sknets.autoencoders.convolutions import ConvolutionParameters, Design, Layers
 from sknets.autoencoders.tables import KINDS, Columns
 from sknets.autoencoders.variational_network import (
     MapsOfClasses,
@@ -157,7 +157,8 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
         False,
         "boolean",
         "Whether the distribution is given a class, `y`, which encoder and decoder are told. "
-        "Otherwise `y` is ignored.",
+        "Otherwise `y` is ignored. In a Pipeline training rows are coded with their classes, "
+        "others with the likeliest.",
     )
     code: str = param(
         "mean",

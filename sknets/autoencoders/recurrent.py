@@ -144,14 +144,21 @@ class RecurrentAutoencoder(ReadingNetwork, WeightedRestoringNetwork):
         if not isinstance(given.rows, SequenceRows):
             given = given._replace(rows=self._checked_rows(given.rows, reset))
         rows = self._read_in_fit(given, X, reset)
-        if self.vocabulary_size_ is None and self.loss in RANGES:
-            low, high = extremes(flat(rows))
-            check_range(low, high, RANGES[self.loss], f"loss={self.loss!r}", type(self).__name__)
+        self._check_values(rows, self.loss)
         if reset:
             ragged = isinstance(rows, SequenceRows)
             self.max_length_ = int(rows.lengths.max()) if ragged else self.sequence_shape_[0]
             self._is_flat = (rows.steps.ndim if ragged else len(_shape_of(X, rows)) - 1) == 1
         return rows, None
+
+    def _check_values(self, rows: Any, loss: str) -> None:
+        """Raise ValueError for numbers that a loss cannot restore."""
+        if self.vocabulary_size_ is None and loss in RANGES:
+            low, high = extremes(flat(rows))
+            check_range(low, high, RANGES[loss], f"loss={loss!r}", type(self).__name__)
+
+    def _check_scored(self, X: Any) -> None:
+        self._check_values(X, self._shape["loss"])
 
     def _encode(self, y: Any, fresh: bool, classes: Any) -> None:
         self.n_outputs_ = self.vocabulary_size_ or int(np.prod(self.sequence_shape_[1:]))

@@ -506,3 +506,13 @@ def test_cells_of_other_equations_are_no_start():
     with pytest.raises(ValueError, match="the same recurrent layers"):
         clf.fit(X, np.arange(20) % 2)
     clf.set_params(reset_after=False).fit(X, np.arange(20) % 2)
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+def test_values_that_the_loss_does_not_know_have_no_score(ragged):
+    X = np.random.default_rng(0).random((12, 6))
+    X = [row[: 3 + i % 4] for i, row in enumerate(X)] if ragged else X
+    coder = RecurrentAutoencoder(2, hidden_layer_sizes=(5,), loss="log_loss", max_iter=1)
+    coder.set_params(random_state=0).fit(X)
+    with pytest.raises(ValueError, match="needs values between 0 and 1"):
+        coder.score([5 * row for row in X] if ragged else 5 * X)

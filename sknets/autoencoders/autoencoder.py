@@ -116,11 +116,7 @@ class Autoencoder(ReconstructingNetwork, DenseLayers):
     def _code_size(self) -> int:
         return int(self._hidden_layer_sizes()[-1])
 
-    def _code_activation(self) -> str:
-        if self.code_activation != "auto":
-            return self.code_activation
-        if self.sparsity_target is not None:
-            return "logistic"
+    def _usual_code_activation(self) -> str:
         return self.activation if len(self._hidden_layer_sizes()) == 1 else "identity"
 
     def _check_settings(self, incremental: bool) -> None:

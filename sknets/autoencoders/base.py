@@ -153,7 +153,7 @@ class WeightedRestoringNetwork(RestoringNetwork):
         return float(np.mean(self.score_samples(X), dtype=float))
 
 
-OUT_ACTIVATIONS = tuple(name for name in losses.LINKS if name != "exp")
+OUT_ACTIVATIONS = tuple(losses.LINKS)
 RECONSTRUCTION_LOSSES = {
     "squared_error": losses.SquaredError(),
     "log_loss": losses.SigmoidLogLoss(),
@@ -256,8 +256,14 @@ class ReconstructionParameters(BaseEstimator):
         """How many units the code has; None where that depends on the data."""
 
     @abstractmethod
+    def _usual_code_activation(self) -> str:
+        """The name of the code's activation where nothing is asked of it."""
+
     def _code_activation(self) -> str:
         """The name of the code's activation."""
+        if self.code_activation != "auto":
+            return str(self.code_activation)
+        return self._usual_code_activation() if self.sparsity_target is None else "logistic"
 
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)

@@ -186,11 +186,7 @@ class ConvAutoencoder(ImageReader, ConvolutionParameters, ReconstructingNetwork)
     def _code_size(self) -> int | None:
         return self.n_components
 
-    def _code_activation(self) -> str:
-        if self.code_activation != "auto":
-            return self.code_activation
-        if self.sparsity_target is not None:
-            return "logistic"
+    def _usual_code_activation(self) -> str:
         return self.activation if self.n_components is None else "identity"
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:

@@ -530,9 +530,8 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
         network: VariationalNet = self.module_
 
         def bounds(x: Tensor) -> Tensor:
-            parts = dense_tensor(x).split(
-                max(1, -(-len(x) // N_SCORED))
-            )  # whose draws take no more memory
+            n = max(1, -(-len(x) // N_SCORED))  # whose draws take no more memory
+            parts = dense_tensor(x).split(n)
             return torch.cat([network.importance_bound(part, N_SCORED) for part in parts])
 
         return self._by_rows(X, bounds)

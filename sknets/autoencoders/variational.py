@@ -15,12 +15,10 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from scipy.special import logsumexp
-from sklearn.utils import check_array
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from sknets._data import Data, dense_tensor, is_streamed, mean_of, targets_of
+from sknets._data import Data, dense_tensor, is_streamed, mean_of
 from sknets._measure import Layer, Work, layers_of
 from sknets._params import (
     Interval,
@@ -31,7 +29,6 @@ from sknets._params import (
     param,
 )
 from sknets._random import Stream, derived_seed, draw_seed, generator
-from sknets._targets import found_targets, given_targets
 from sknets._training.parameters import FlatParameters
 from sknets._training.trainer import Trainer
 from sknets.autoencoders.base import RestoringNetwork, check_range, extremes
@@ -44,9 +41,8 @@ from sknets.autoencoders.variational_network import (
     VariationalNet,
     VariationalStep,
 )
+from sknets.base.conditional import ConditionalNetwork
 from sknets.base.dense import DenseLayers, hidden_layers
-from sknets.base.descent import is_stochastic
-from sknets.base.training_set import Call, TrainingSet
 from sknets.cnn.images import Images, Rows
 from sknets.cnn.reading import ImageReader
 from sknets.layers import ACTIVATIONS, initialise
@@ -56,7 +52,9 @@ N_SCORED = 16  # draws of a code by which a row is scored
 
 
 @estimator
-class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwork, DenseLayers):
+class VariationalAutoencoder(
+    ConditionalNetwork, ImageReader, ConvolutionParameters, RestoringNetwork, DenseLayers
+):
     r"""Variational autoencoder: a generative model whose codes have a distribution.
 
     A code is standard normal, and a decoder says how the data is distributed given it. An encoder
@@ -153,13 +151,6 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
         "Draws of a code for each sample in training. Several are importance weighted, for a "
         "tighter bound.",
     )
-    conditional: bool = param(
-        False,
-        "boolean",
-        "Whether the distribution is given a class, `y`, which encoder and decoder are told. "
-        "Otherwise `y` is ignored. In a Pipeline training rows are coded with their classes, "
-        "others with the likeliest.",
-    )
     code: str = param(
         "mean",
         OneOf("mean", "draw"),
@@ -168,14 +159,11 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
     )
 
     _fitted_attributes: ClassVar[dict[str, str]] = {
-        "classes_": "ndarray of shape (n_classes,): The classes, with conditional=True.",
-        "class_prior_": "ndarray of shape (n_classes,): Their shares in training.",
         "column_kinds_": "list of str: The distribution of each column given a code.",
         "categories_": "list of ndarray: The categories of each column, none of others.",
     }
     _fit_state: ClassVar[dict[str, type]] = {
         "_item_shape": tuple,  # of what a fit was given
-        "_class_counts": np.ndarray,
     }
     _shape_parameters: ClassVar[tuple[str, ...]] = (
         "n_components",
@@ -186,60 +174,9 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
     _lasting_parameters: ClassVar[tuple[str, ...]] = (
         "likelihood",
         "categorical_features",
-        "conditional",
     )
 
     # -- what a fit takes
-
-    def fit(self, X: Any, y: Any = None, *, difficulty: Any = None) -> Any:
-        """Learn the distribution of the data.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features) or torch Dataset
-            The data.
-        y : array-like of shape (n_samples,), default=None
-            Classes, with conditional=True. Ignored otherwise.
-        difficulty : array-like of shape (n_samples,), default=None
-            How hard each sample is, by which a `curriculum` orders them. Ignored without one.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data is not allowed, or if the loss stops being finite.
-        """
-        return self._fit(Call(X, y if self.conditional else None, difficulty=difficulty))
-
-    @available_if(is_stochastic)
-    def partial_fit(self, X: Any, y: Any = None, classes: Any = None) -> Any:
-        """Train for one more epoch on the given rows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The data. The first call decides on the kinds, categories and scales of columns.
-        y : array-like of shape (n_samples,), default=None
-            Classes, with conditional=True. Ignored otherwise.
-        classes : array-like of shape (n_classes,), default=None
-            All classes of all calls. Needed at the first call, where `y` may lack some.
-
-        Returns
-        -------
-        self : object
-            The trained estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data is not allowed, or if the loss stops being finite.
-        """
-        given = y if self.conditional else None
-        return self._fit(Call(X, given, classes=classes, incremental=True))
 
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
@@ -264,13 +201,11 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
             )
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        if self.conditional:
-            y = self._checked_classes(X, targets_of(X, y))
         X = self._checked_rows(X, reset)
         if reset:
             self._find_columns(X)
         self._check_bits(X)
-        return self._columns.expanded(X), y
+        return self._columns.expanded(X), None
 
     def _checked_rows(self, X: Any, reset: bool) -> Any:
         is_table = self.image_shape is None and self.filters is None and sample_shape(X) is None
@@ -284,61 +219,6 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
         if bits.any():
             low, high = (bounds[bits] for bounds in extremes(X))
             check_range(low, high, (0, 1), "A Bernoulli column", type(self).__name__)
-
-    def _checked_classes(self, X: Any, y: Any) -> np.ndarray:
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__}(conditional=True) requires y to be passed, but the target "
-                "y is None."
-            )
-        if is_streamed(X):
-            raise ValueError("conditional=True needs data that is held in memory.")
-        y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
-        check_consistent_length(X, y)
-        return y
-
-    def _training_set(self, call: Call, fresh: bool) -> TrainingSet:
-        X, y = self._validate(call.X, call.y, reset=fresh)
-        return TrainingSet(self._joined(X, self._encode(y, fresh, call.classes)))
-
-    def _encode(self, y: Any, fresh: bool, classes: Any) -> np.ndarray | None:
-        self.n_outputs_ = self.n_features_in_
-        if not self.conditional:
-            return None
-        if fresh:
-            targets = found_targets(y) if classes is None else given_targets(y, classes)
-            if targets.kind not in ("binary", "multiclass"):
-                raise ValueError(
-                    f"conditional=True takes one class for each sample. Got {targets.kind} targets."
-                )
-            self.classes_ = targets.classes
-        places = self._places(y)
-        counts = np.bincount(places, minlength=len(self.classes_))
-        self._class_counts = counts if fresh else counts + vars(self)["_class_counts"]
-        self.class_prior_ = self._class_counts / self._class_counts.sum()
-        return places
-
-    def _places(self, y: Any) -> np.ndarray:
-        """The places of classes among those that are known."""
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
-            raise ValueError(f"y has {unknown}, which are none of the classes {self.classes_}.")
-        return np.searchsorted(self.classes_, y)
-
-    @property
-    def _n_classes(self) -> int:
-        return len(self.classes_) if self._shape_of("conditional") else 0
-
-    def _shape_of(self, name: str) -> Any:
-        """A parameter as it was fitted, or is being fitted."""
-        return getattr(self, "_shape", {}).get(name, getattr(self, name))
-
-    def _joined(self, X: Any, places: Any) -> Any:
-        """Inputs with columns for their classes, if these are given."""
-        if not self._n_classes:
-            return X
-        classes = np.eye(self._n_classes, dtype=X.dtype)[places]
-        return sp.hstack([X, classes], "csr") if sp.issparse(X) else np.hstack([X, classes])
 
     # -- columns
 
@@ -501,12 +381,6 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
             return self._joined(X, self._places_of(y, X))
         return self._joined(X, self._of_each_class(X, self._row_scores).argmax(1))
 
-    def _places_of(self, y: Any, X: Any) -> np.ndarray:
-        """The places of the classes that rows are given with."""
-        y = column_or_1d(y)
-        check_consistent_length(X, y)
-        return self._places(y)
-
     def _of_each_class(self, X: Any, function: Callable[[Any], np.ndarray]) -> np.ndarray:
         """A log-likelihood of rows given each class, and the class's: (n_samples, n_classes)."""
         with np.errstate(divide="ignore"):
@@ -567,7 +441,7 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
         return self._by_rows(self._given(self._validated_rows(X), y), self._features)
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
-        """Fit to data, then give its codes.
+        """Fit to data, then give its codes, with conditional=True given the classes of rows.
 
         Parameters
         ----------
@@ -728,7 +602,7 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
         """
         check_is_fitted(self)
         check_values("sample", SAMPLING, {"n_samples": n_samples, "mean": mean})
-        given = None if y is None or not self._n_classes else self._given_places(y, n_samples)
+        given = self._places_for(n_samples, y)
         seed, network = draw_seed(random_state), self.module_
         places = self._drawn_places(n_samples, seed) if given is None else given
         n = n_samples if places is None else len(places)
@@ -781,17 +655,6 @@ class VariationalAutoencoder(ImageReader, ConvolutionParameters, RestoringNetwor
     def _given_back(self, values: np.ndarray) -> np.ndarray:
         """Values of the network's columns as data in the form of the fit."""
         return self._columns.collapsed(values).reshape(-1, *self._item_shape)
-
-    def _given_places(self, y: Any, n: int) -> np.ndarray:
-        """The places of a class for all, or of one for each."""
-        return self._places(np.full(n, y) if np.ndim(y) == 0 else column_or_1d(y))
-
-    def _drawn_places(self, n: int, seed: int) -> np.ndarray | None:
-        """The places of classes that are drawn by their shares in training."""
-        if not self._n_classes:
-            return None
-        random = np.random.default_rng(derived_seed(seed, Stream.SPLIT))
-        return random.choice(self._n_classes, n, p=self.class_prior_)
 
 
 SAMPLING = {

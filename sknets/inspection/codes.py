@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isqrt
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -15,6 +16,8 @@ from sknets.inspection.images import ImagesDisplay, as_images, value_range
 
 THUMBNAIL_INCHES = 0.3
 PLANE_INCHES = 6.0
+N_IMAGES = 40
+LEAST_PIXELS = 64  # of a row of a table that passes for an image
 
 
 class CodePlaneDisplay:
@@ -84,7 +87,7 @@ class CodePlaneDisplay:
         *,
         axes: tuple[int, int] = (0, 1),
         image_shape: tuple[int, ...] | None = None,
-        n_images: int = 40,
+        n_images: int | None = None,
         ax: Any = None,
         **kwargs: Any,
     ) -> Self:
@@ -102,9 +105,10 @@ class CodePlaneDisplay:
             Which numbers of a code are drawn.
         image_shape : tuple, default=None
             (height, width) or (channels, height, width) of rows; None takes them to be square.
-        n_images : int, default=40
-            How many images are drawn beside their codes, far from one another. 0 draws none, as
-            data that is none needs.
+        n_images : int, default=None
+            How many images are drawn beside their codes, far from one another. None: 40 of data
+            that looks like images (arrays of them, `image_shape` given, or rows of squares of 8 by
+            8 pixels or more), and none of a table.
         ax : matplotlib Axes, default=None
             Where to draw; a new figure by default.
         **kwargs : dict
@@ -134,6 +138,8 @@ class CodePlaneDisplay:
                 f"The 'y' parameter of {cls.__name__} must be of shape ({len(codes)},), one for "
                 f"each row of X. Got the shape {labels.shape} instead."
             )
+        if n_images is None:
+            n_images = N_IMAGES if image_shape is not None or _look_like_images(X) else 0
         if n_images:
             places = far_apart(plane, n_images)
             images = as_images(rows_of(X, places), image_shape, cls.__name__)
@@ -330,7 +336,16 @@ def far_apart(points: np.ndarray, n: int) -> np.ndarray:
     return np.array(chosen)
 
 
-PLANE = {"n_images": [Interval(Integral, 0, None, closed="left")]}
+def _look_like_images(X: Any) -> bool:
+    """Whether data has the shape of images, or of rows of square ones."""
+    shape = np.shape(X) if not hasattr(X, "shape") else X.shape
+    if len(shape) > 2:
+        return True
+    squares = [channels * isqrt(shape[1] // channels) ** 2 for channels in (1, 3)]
+    return shape[1] >= LEAST_PIXELS and shape[1] in squares
+
+
+PLANE = {"n_images": [Interval(Integral, 0, None, closed="left"), None]}
 TRAVERSAL = {
     "n_rows": [Interval(Integral, 1, None, closed="left")],
     "n_steps": [Interval(Integral, 2, None, closed="left")],

@@ -105,6 +105,16 @@ def test_plane_takes_sparse_rows_and_data_frames(coder):
         assert_array_equal(display.images, expected)
 
 
+def test_plane_of_a_table_has_no_images(coder):
+    table = np.random.default_rng(0).normal(size=(50, 9))
+    plane = CodePlaneDisplay.from_estimator(PCA(2).fit(table), table)
+    assert plane.images is None
+    assert not plane.boxes_
+    asked = CodePlaneDisplay.from_estimator(PCA(2).fit(table), table, image_shape=(3, 3))
+    assert asked.images.shape == (40, 3, 3)
+    assert CodePlaneDisplay.from_estimator(coder, X).images.shape == (40, 8, 8)
+
+
 def test_displays_say_what_they_need(coder):
     with pytest.raises(ValueError, match="'axes' parameter of CodePlaneDisplay must be two of"):
         CodePlaneDisplay.from_estimator(coder, X, axes=(0, 3))

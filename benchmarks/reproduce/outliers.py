@@ -1,13 +1,10 @@
 """Outliers by reconstruction error beside scikit-learn's detectors: areas under the ROC curve.
 
-Of MNIST one digit is normal and is learnt, each in its turn, and the test images of all digits are
-judged, the others as outliers. Of Covertype, as it is commonly posed
-(https://odds.cs.stonybrook.edu), lodgepole pines are normal and cottonwoods outliers by the ten
-measured columns; 20,000 pines are learnt, since a one-class SVM takes hours for more, and the
-others judged with the cottonwoods. Pixels are between 0 and 1, columns of the table standardised.
-With ``--select`` candidates for our settings are beside each other: three digits on the last 10,000
-training images, and the half of the table that judges nothing else. scikit-learn's detectors have
-their defaults.
+One class is normal and is learnt, each in its turn, and samples of all classes are judged, the
+others as outliers: the digits of MNIST, judged on the test images, with pixels between 0 and 1; and
+the kinds of forest of Covertype, of which a half is judged, by the ten measured columns,
+standardised. With ``--select`` candidates for our settings are beside each other on a part of what
+is learnt from otherwise, three classes of each. scikit-learn's detectors have their defaults.
 """
 
 from __future__ import annotations
@@ -16,23 +13,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_wine
 from sklearn.ensemble import IsolationForest
+from sklearn.model_selection import train_test_split
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from benchmarks._timing import arguments, print_environment, write_json
-from benchmarks.reproduce._headline import parts
+from benchmarks.reproduce._headline import Samples, parts
 from sknets import AutoencoderOutlierDetector
 from sknets.datasets import load_covertype, load_mnist
 from sknets.model_selection import Comparison, compare
 
-PINE, COTTONWOOD = 1, 3  # kinds of forest
-N_MEASURED = 10  # columns, before those of zeros and ones
-N_LEARNT = 20_000  # pines
-N_SPLITS = 5  # of the table
+N_MEASURED = 10  # columns of Covertype, before those of zeros and ones
 FIXED: dict[str, Any] = {
     "learning_rate": "one_cycle",
     "learning_rate_init": 0.003,
@@ -42,44 +37,30 @@ FIXED: dict[str, Any] = {
 }
 
 
-class Problem(NamedTuple):
-    """Rows, 1 for normal ones and -1 for outliers, and splits that learn from normal ones alone."""
-
-    X: np.ndarray
-    y: np.ndarray
-    splits: list[tuple[np.ndarray, np.ndarray]]
+def digits(select: bool, toy: bool) -> tuple[Samples, Samples]:
+    return parts(load_mnist, select, toy)
 
 
-def digits(select: bool, toy: bool) -> list[Problem]:
-    """One for each digit that is normal."""
-    train, judging = parts(load_mnist, select, toy)
-    X, kind = (np.concatenate(both) for both in zip(train, judging, strict=True))
-    learnt, judged = np.split(np.arange(len(kind)), [len(train.y)])
-    return [
-        Problem(X, np.where(kind == digit, 1, -1), [(learnt[train.y == digit], judged)])
-        for digit in range(2 if toy else 3 if select else 10)
-    ]
+def forests(select: bool, toy: bool) -> tuple[Samples, Samples]:
+    found = load_wine(return_X_y=True) if toy else load_covertype(return_X_y=True)
+    train, judging = halves(Samples(found[0][:, :N_MEASURED], found[1]))
+    return halves(train) if select else (train, judging)
 
 
-def forests(select: bool, toy: bool) -> list[Problem]:
-    """A single one; of digits ones and threes at toy size."""
-    X, kind = load_digits(return_X_y=True) if toy else load_covertype(return_X_y=True)
-    rng = np.random.default_rng(0)
-    pines, cottonwoods = (
-        np.array_split(rng.permutation(np.flatnonzero(kind == each)), 2)[int(select)]
-        for each in (PINE, COTTONWOOD)
-    )
-    n_learnt, splits = min(N_LEARNT, len(pines) // 2), []
-    for _ in range(1 if select or toy else N_SPLITS):
-        learnt, others = np.split(rng.permutation(pines), [n_learnt])
-        splits.append((learnt, np.concatenate([others, cottonwoods])))
-    return [Problem(X[:, : None if toy else N_MEASURED], np.where(kind == PINE, 1, -1), splits)]
+def halves(samples: Samples) -> tuple[Samples, Samples]:
+    """With the same share of each class."""
+    rows = np.arange(len(samples.y))
+    both = train_test_split(rows, test_size=0.5, stratify=samples.y, random_state=0)
+    return samples.rows(both[0]), samples.rows(both[1])
+
+
+NOISY: dict[str, Any] = {"noise": "gaussian", "noise_level": 0.5}
 
 
 class Data(NamedTuple):
     """What is judged, and our settings: candidates, the first chosen."""
 
-    problems: Callable[[bool, bool], list[Problem]]
+    load: Callable[[bool, bool], tuple[Samples, Samples]]  # what is learnt from, and what judges
     scale: bool  # the columns
     fixed: Mapping[str, Any]
     candidates: Sequence[Mapping[str, Any]]
@@ -92,9 +73,10 @@ DATA = {
         {"out_activation": "logistic"},
         [
             {"hidden_layer_sizes": (256, 64, 16), "max_iter": 50},
-            {"hidden_layer_sizes": (256, 64, 32), "max_iter": 50},
+            {"hidden_layer_sizes": (256, 64, 16), "max_iter": 50, **NOISY},
+            {"hidden_layer_sizes": (256, 64), "max_iter": 50, **NOISY},
+            {"hidden_layer_sizes": (512,), "max_iter": 50, **NOISY},
             {"hidden_layer_sizes": (256, 64, 8), "max_iter": 50},
-            {"hidden_layer_sizes": (32,), "max_iter": 50},
         ],
     ),
     "forests": Data(
@@ -102,10 +84,10 @@ DATA = {
         True,
         {},
         [
-            {"hidden_layer_sizes": (32, 4), "max_iter": 50},
-            {"hidden_layer_sizes": (32, 2), "max_iter": 50},
-            {"hidden_layer_sizes": (32, 6), "max_iter": 50},
-            {"hidden_layer_sizes": (128, 4), "max_iter": 50},
+            {"hidden_layer_sizes": (128, 32), "max_iter": 200, **NOISY},
+            {"hidden_layer_sizes": (128,), "max_iter": 200, **NOISY},
+            {"hidden_layer_sizes": (32,), "max_iter": 200},
+            {"hidden_layer_sizes": (32, 4), "max_iter": 200},
         ],
     ),
 }
@@ -127,14 +109,19 @@ def detectors(data: Data, candidates: Sequence[Mapping[str, Any]]) -> dict[str, 
     return {name: make_pipeline(StandardScaler(), detector) for name, detector in found.items()}
 
 
-def compared(estimators: dict[str, Any], problems: list[Problem]) -> Comparison:
-    """All on all splits of all problems."""
+def compared(
+    estimators: dict[str, Any], train: Samples, judging: Samples, n: int | None
+) -> Comparison:
+    """All, with each of the first classes as the normal one: a split each."""
+    X, kind = (np.concatenate(both) for both in zip(train, judging, strict=True))
+    learnt, judged = np.split(np.arange(len(kind)), [len(train.y)])
     folds: list[Any] = []
-    for problem in problems:
-        found = compare(estimators, problem.X, problem.y, cv=problem.splits, scoring="roc_auc")
-        start = len(folds) // len(estimators)
-        folds += [fold._replace(fold=start + fold.fold) for fold in found.folds_]
-        print(f"  {found.conclusion()}", flush=True)
+    for i, normal in enumerate(np.unique(kind)[:n]):
+        y = np.where(kind == normal, 1, -1)
+        splits = [(learnt[train.y == normal], judged)]
+        found = compare(estimators, X, y, cv=splits, scoring="roc_auc")
+        folds += [fold._replace(fold=i) for fold in found.folds_]
+        print(f"  {normal}: {found.conclusion()}", flush=True)
     n_splits = len(folds) // len(estimators)
     return Comparison(estimators, folds, n_splits=n_splits, scoring="roc_auc")
 
@@ -152,7 +139,8 @@ def main(
         candidates = data.candidates if select else data.candidates[:1]
         if toy:
             candidates = [{"hidden_layer_sizes": (8, 2), "max_iter": 1}]
-        comparison = compared(detectors(data, candidates), data.problems(select, toy))
+        n = 2 if toy else 3 if select else None
+        comparison = compared(detectors(data, candidates), *data.load(select, toy), n)
         print(f"{name}\n{comparison}", flush=True)
         scores = {each: found.tolist() for each, found in comparison.scores_.items()}
         results.append({"data": name, "selection": select, "scores": scores})

@@ -30,7 +30,7 @@ from sknets._state import to_arrays, to_tensors
 from sknets._training.averaging import WeightAverage
 from sknets._training.objective import FullObjective
 from sknets._training.optimizers import FullBatchResult, minimize
-from sknets._training.parameters import FlatParameters, Penalty, clip_, clip_rows_
+from sknets._training.parameters import FlatParameters, FlatSlice, Penalty, clip_, clip_rows_
 from sknets._training.schedules import Schedule
 from sknets._training.steps import Step, StepResult
 from sknets._warnings import warn
@@ -148,7 +148,8 @@ class Trainer(NeuralNet):
         self.compute_device = torch.device(device)
         self.average: WeightAverage | None = None
         if recipe.averaging in ("polyak", "ema"):
-            self.average = WeightAverage(recipe.averaging, recipe.averaging_decay, flat)
+            how = (recipe.averaging, recipe.averaging_decay)
+            self.average = WeightAverage(*how, flat, self.averaged_part)
         self.snapshots: list[list[Tensor]] = []
         self.last_weights: list[Tensor] | None = None  # where the average replaced them
         self.frozen: list[tuple[nn.Parameter, Tensor]] = []  # by callbacks, and their values
@@ -192,6 +193,11 @@ class Trainer(NeuralNet):
         """What the estimator would predict if training ended here, as probabilities."""
         with self.averaged():
             return self.predictor.predict_proba(X)
+
+    @property
+    def averaged_part(self) -> FlatSlice:
+        """Of which parameters an average is kept, where one is asked for."""
+        return self.flat
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -287,8 +293,15 @@ class Trainer(NeuralNet):
 
     def train_step(self, batch: Batch, **_: Any) -> StepResult:
         """One update; returns the penalised mean loss of the batch, and the outputs before it."""
-        recipe, flat = self.recipe, self.flat
-        result = self.gradients(batch)
+        result = self.update(batch, self.flat)
+        if self.average is not None:
+            self.average.update()
+        return result
+
+    def update(self, batch: Batch, flat: FlatSlice) -> StepResult:
+        """Change the parameters that the optimiser steps on by the gradients of a batch."""
+        recipe = self.recipe
+        result = self.gradients(batch, flat)
         if self.batch_listeners:
             named = list(self.module_.named_parameters())
             self.notify_batch(
@@ -310,15 +323,13 @@ class Trainer(NeuralNet):
             clip_rows_(flat.parameters, recipe.max_norm)
         for parameter, value in self.frozen:
             parameter.data.copy_(value)
-        if self.average is not None:
-            self.average.update()
         return result
 
-    def gradients(self, batch: Batch) -> StepResult:
+    def gradients(self, batch: Batch, flat: FlatSlice) -> StepResult:
         """Set the gradient of the penalised mean loss of a batch; return its value."""
         result = self.step(batch)
         if self.penalised and (n := batch.total_weight):
-            self.recipe.penalty.add_to(result.loss, self.flat, n)
+            self.recipe.penalty.add_to(result.loss, flat, n)
         return result
 
     def close_epoch(self, last_good: list[Tensor]) -> None:
@@ -348,7 +359,7 @@ class Trainer(NeuralNet):
         n = 1 + len(self.flat.buffers)
         self.flat.restore(snapshot[:n])
         if self.average is not None:
-            self.average.mean = snapshot[n:]
+            self.average.restore(snapshot[n:])
         self.initialize_optimizer()
 
     def state(self) -> dict[str, Any]:

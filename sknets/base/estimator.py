@@ -73,6 +73,8 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
         "https://sknets.readthedocs.io/en/latest/generated/sknets.{estimator_name}.html"
     )
 
+    _trainer_class: ClassVar[type[Trainer]] = Trainer
+
     # Parameters, of those that a class declares itself, that decide the shape of the network, and
     # cannot change when training goes on.
     _shape_parameters: ClassVar[tuple[str, ...]] = ()
@@ -99,6 +101,10 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
     @abstractmethod
     def _recipe(self, seed: int, difficulty: np.ndarray | None, incremental: bool) -> Recipe:
         """The parameters in the trainer's words."""
+
+    def _flat(self, module: nn.Module) -> FlatParameters:
+        """The network's parameters as one vector."""
+        return FlatParameters(module)
 
     def _split(self, data: TrainingSet) -> tuple[np.ndarray, np.ndarray] | None:
         """The rows to train on and those to hold out, if any are."""
@@ -263,9 +269,9 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
         self._keep_shape()
         if fresh:
             self._start_records()
-        flat = FlatParameters(module)
+        flat = self._flat(module)
         stopping = self._stopping_rule(scored=valid is not None)
-        return Trainer(
+        return self._trainer_class(
             module,
             flat,
             self._step(module, flat),

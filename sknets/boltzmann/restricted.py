@@ -22,7 +22,7 @@ from sknets._measure import Field, Layer
 from sknets._params import Interval, OneOf, check_values, estimator, param
 from sknets._random import Stream, derived_seed, draw_seed
 from sknets._training.optimizers import SGD
-from sknets._training.parameters import FlatParameters, Penalty
+from sknets._training.parameters import FlatParameters, FlatSlice, Penalty
 from sknets._training.schedules import TIMED, Schedule
 from sknets._training.trainer import Recipe, Trainer
 from sknets.base import PacedParameters
@@ -525,5 +525,5 @@ BOUND = {
 class WeightCost(Penalty):
     """The penalty of `Penalty`, the same for minibatches of any size."""
 
-    def add_to(self, loss: Tensor, flat: FlatParameters, n: float) -> None:
+    def add_to(self, loss: Tensor, flat: FlatSlice, n: float) -> None:
         super().add_to(loss, flat, 1.0)

@@ -83,6 +83,20 @@ def test_average_goes_on_from_its_state(kind):
     assert [m.item() for m in resumed.mean] == [m.item() for m in whole.mean]
 
 
+def test_average_of_a_part_leaves_the_rest_as_it_is():
+    first, second = nn.BatchNorm1d(2), nn.BatchNorm1d(3)
+    flat = FlatParameters(nn.ModuleList([first, second]), [first, second])
+    flat.restore([torch.zeros_like(tensor) for tensor in flat.snapshot()])
+    average = WeightAverage("ema", 0.9, flat, flat.slices[0])
+    for t in (1, 2):
+        flat.restore([torch.full_like(tensor, t) for tensor in flat.snapshot()])
+        average.update()
+    expected = walked("ema", 0.9, 2).mean[0].item()
+    values, *buffers = average.mean
+    assert values.tolist() == pytest.approx([expected] * 4 + [2] * 6)
+    assert [buffer[0].item() for buffer in buffers] == pytest.approx([expected] * 2 + [2] * 2)
+
+
 class Path(Callback):
     """Keeps the weights after every step."""
 

@@ -56,6 +56,22 @@ def test_weights_come_first_so_that_penalties_leave_the_rest_alone():
         assert parameter.all()
 
 
+def test_parts_have_slices_of_their_own_weights_first():
+    net = network()
+    parts = [net[3], net[:2]]
+    flat = FlatParameters(net, parts)
+    first, second = flat.slices
+    assert [len(part.values) for part in (first, second)] == [10, 24]
+    assert [len(part.weights) for part in (first, second)] == [8, 12]
+    assert not first.buffers
+    assert len(second.buffers) == 2
+    first.vector.data.fill_(5)
+    first.grad.fill_(7)
+    assert all((p == 5).all() and (p.grad == 7).all() for p in parts[0].parameters())
+    assert not any((p == 5).any() or (p.grad == 7).any() for p in parts[1].parameters())
+    assert flat.values[:10].tolist() == [5] * 10
+
+
 def test_frozen_parameters_are_left_out():
     module = network()
     module[0].requires_grad_(False)

@@ -33,7 +33,7 @@ from sknets._training.parameters import FlatParameters
 from sknets._training.trainer import Trainer
 from sknets.autoencoders.base import RestoringNetwork, check_range, extremes
 from sknets.autoencoders.convolutions import ConvolutionParameters, Design, Layers
-from sknets.autoencoders.tables import KINDS, Columns
+from sknets.autoencoders.tables import KINDS, likelihood_of
 from sknets.autoencoders.variational_network import (
     MapsOfClasses,
     RowsOfMaps,
@@ -41,6 +41,7 @@ from sknets.autoencoders.variational_network import (
     VariationalNet,
     VariationalStep,
 )
+from sknets.base.columns import NO_CATEGORIES, Columns, categorical_columns
 from sknets.base.conditional import ConditionalNetwork
 from sknets.base.dense import DenseLayers, hidden_layers
 from sknets.cnn.images import Images, Rows
@@ -224,45 +225,24 @@ class VariationalAutoencoder(
 
     @property
     def _columns(self) -> Columns:
-        return Columns(self.column_kinds_, self.categories_)
+        return Columns(self.categories_)
 
     def _find_columns(self, X: Any) -> None:
         """Decide on the kind of each column, and on categories."""
-        n, none = self.n_features_in_, np.empty(0)
+        n = self.n_features_in_
         if self.likelihood in ("gaussian", "bernoulli"):
-            self.column_kinds_, self.categories_ = [self.likelihood] * n, [none] * n
+            self.column_kinds_, self.categories_ = [self.likelihood] * n, [NO_CATEGORIES] * n
             return
         if is_streamed(X):
             raise ValueError(f"likelihood={self.likelihood!r} needs data that is held in memory.")
-        categorical = self._categorical_columns()
+        names = getattr(self, "feature_names_in_", [])
+        given = np.arange(n) if self.likelihood == "categorical" else self.categorical_features
+        categorical = categorical_columns(given, n, names, type(self).__name__)
+        self.categories_ = Columns.of(X, categorical).categories
         columns = (X.toarray() if sp.issparse(X) else X).T
-        kinds, categories = [], []
-        for column, has_categories in zip(columns, categorical, strict=True):
-            values = np.unique(column)
-            bits = np.isin(values, (0, 1)).all()
-            kind = "categorical" if has_categories else "bernoulli" if bits else "gaussian"
-            kinds.append(kind)
-            categories.append(values if has_categories else none)
-        self.column_kinds_, self.categories_ = kinds, categories
-
-    def _categorical_columns(self) -> np.ndarray:
-        """Which columns are categories, as a mask."""
-        n = self.n_features_in_
-        if self.likelihood == "categorical":
-            return np.ones(n, dtype=bool)
-        given = np.asarray([] if self.categorical_features is None else self.categorical_features)
-        is_mask = given.dtype.kind == "b"
-        if is_mask and given.shape == (n,):
-            return given
-        names = list(getattr(self, "feature_names_in_", []))
-        known = names if given.dtype.kind in "UO" else list(range(n))
-        if is_mask or given.ndim != 1 or not set(given.tolist()) <= set(known):
-            raise InvalidParameterError(
-                f"The 'categorical_features' parameter of {type(self).__name__} must hold indices "
-                f"from 0 on or names of columns, or whether each of {n} is one. "
-                f"Got {self.categorical_features!r} instead."
-            )
-        return np.isin(known, given)
+        are_bits = np.array([np.isin(column, (0, 1)).all() for column in columns])
+        kinds = np.where(categorical, "categorical", np.where(are_bits, "bernoulli", "gaussian"))
+        self.column_kinds_ = kinds.tolist()
 
     @property
     def _has_moving_loss(self) -> bool:
@@ -274,7 +254,7 @@ class VariationalAutoencoder(
         return (self._columns.n_expanded + self._n_classes,)
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> VariationalNet:
-        likelihood = self._columns.likelihood(self.variance)
+        likelihood = likelihood_of(self.column_kinds_, self._columns, self.variance)
         n_in, n_out, shape = input_shape[0], likelihood.n_raw, None
         first: Layers = OrderedDict()
         last: Layers = OrderedDict()

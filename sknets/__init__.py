@@ -19,6 +19,7 @@ from sknets.boltzmann import (
     MultimodalDBN,
 )
 from sknets.cnn import CNNClassifier, CNNRegressor
+from sknets.gan import GAN
 from sknets.mlp import MLPClassifier, MLPRegressor
 from sknets.persistence import load, save
 from sknets.rnn import (
@@ -36,6 +37,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "DBM",
     "DBN",
+    "GAN",
     "Autoencoder",
     "AutoencoderOutlierDetector",
     "BernoulliRBM",

@@ -162,6 +162,10 @@ DETECTOR = CODER._replace(
 )
 VARIATIONAL = CODER._replace(methods=CODER.methods | {"interpolate", "log_likelihood", "sample"})
 SEQUENCE_CODER = CODER._replace(methods=CODER.methods | {"set_inverse_transform_request"})
+PLAYERS = CODER._replace(
+    methods=CODER.methods - {"inverse_transform", "reconstruct"}
+    | {"generate", "interpolate", "invert", "sample", "two_sample_report"}
+)
 SHALLOW = {"transform": NO_HIDDEN_LAYER, "fit_transform": NO_HIDDEN_LAYER}
 
 ESTIMATORS = {
@@ -177,6 +181,7 @@ ESTIMATORS = {
     "DBN": BELIEF,
     "DBNClassifier": CLASSIFIER,
     "DBNRegressor": REGRESSOR,
+    "GAN": PLAYERS,
     "GaussianRBM": RESTRICTED,
     "ImageCaptioner": WRITER,
     "LanguageModel": LANGUAGE_MODEL,
@@ -200,6 +205,7 @@ REGRESSORS = [n for n in OF_ROWS if ESTIMATORS[n].tags.get("estimator_type") == 
 SUPERVISED = CLASSIFIERS + REGRESSORS
 WEIGHTED = [n for n in SUPERVISED if not n.startswith("DB")]  # machines know no weights
 CODERS = [n for n in NAMES if "Autoencoder" in n]
+ADVERSARIAL = [n for n in NAMES if ESTIMATORS[n].methods >= PLAYERS.methods]
 RBMS = [n for n in NAMES if ESTIMATORS[n] is RESTRICTED]
 MACHINES = [*RBMS, "BoltzmannMachine", "DBM", "DBN", "MultimodalDBN"]
 DESCENDING = [n for n in NAMES if n not in RBMS]  # which have the words of gradient descent
@@ -268,9 +274,9 @@ def suits(name, settings):
     if name in RBMS:
         return not settings
     if settings in FULL_BATCH:
-        return name not in (*OF_TEXTS, *MACHINES, "VariationalAutoencoder")
+        return name not in (*OF_TEXTS, *MACHINES, *ADVERSARIAL, "VariationalAutoencoder")
     if settings.get("averaging") == "snapshots":
-        return name not in (*OF_TEXTS, *MACHINES, *CODERS)
+        return name not in (*OF_TEXTS, *MACHINES, *CODERS, *ADVERSARIAL)
     return True
 
 
@@ -332,7 +338,7 @@ def make(name, **settings):
         network = {"architecture": ConvNet(channels=4, dense=8, **inside)}
     elif name == "ConvAutoencoder":
         network = {"n_components": 8, "filters": 4}
-    elif name.startswith(("Auto", "Variat", "MLP", "DBMC", "DBNC", "DBNR")):
+    elif name.startswith(("Auto", "GAN", "Variat", "MLP", "DBMC", "DBNC", "DBNR")):
         network = {"hidden_layer_sizes": (8,)}
     elif name in MACHINES:
         network = OF_MACHINES[name]
@@ -1256,7 +1262,7 @@ def test_callbacks_of_skorch_are_shown_the_data(name, early_stopping):
 # -- gradients
 
 
-@pytest.mark.parametrize("name", [n for n in DESCENDING if n not in MACHINES])
+@pytest.mark.parametrize("name", [n for n in DESCENDING if n not in (*MACHINES, *ADVERSARIAL)])
 def test_gradients_are_those_of_finite_differences(name):
     data, target, _ = SAMPLES[name]
     estimator = fitted_to(make(name))

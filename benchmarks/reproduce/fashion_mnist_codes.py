@@ -2,7 +2,9 @@
 
 What a code is worth is the squared error of an image, pixels between 0 and 1, that is restored from
 it, and the accuracy of a linear SVM on codes whose columns are standardised. With ``--select`` the
-last 10,000 training images judge, and the others train.
+last 10,000 training images judge, and the others train. Their squared errors after 6 epochs were
+5.87 for the convolutional settings here and 6.18 for the dense ones, 6.66 for rectifiers without
+batch normalisation.
 """
 
 from __future__ import annotations
@@ -23,12 +25,15 @@ from sknets.datasets import load_fashion_mnist
 
 N_COMPONENTS = 32
 SHARED: dict[str, Any] = {
+    "activation": "silu",
+    "batch_norm": True,
     "out_activation": "logistic",
     "learning_rate": "one_cycle",
     "learning_rate_init": 0.003,
     "batch_size": 128,
     "max_iter": 20,
     "n_iter_no_change": np.inf,
+    "precision": "bfloat16",
 }
 
 
@@ -36,8 +41,9 @@ def convolutional(seed: int, toy: bool) -> Any:
     return ConvAutoencoder(
         N_COMPONENTS,
         image_shape=(8, 8) if toy else (28, 28),
-        filters=4 if toy else ((16, 32), 64),
+        filters=4 if toy else (32, 64, 128),
         kernel_size=4,
+        pooling=None,
         **SHARED | ({"max_iter": 1} if toy else {}),
         random_state=seed,
     )

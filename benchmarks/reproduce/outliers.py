@@ -72,8 +72,8 @@ DATA = {
         False,
         {"out_activation": "logistic"},
         [
-            {"hidden_layer_sizes": (256, 64, 16), "max_iter": 50},
             {"hidden_layer_sizes": (256, 64, 16), "max_iter": 50, **NOISY},
+            {"hidden_layer_sizes": (256, 64, 16), "max_iter": 50},
             {"hidden_layer_sizes": (256, 64), "max_iter": 50, **NOISY},
             {"hidden_layer_sizes": (512,), "max_iter": 50, **NOISY},
             {"hidden_layer_sizes": (256, 64, 8), "max_iter": 50},

@@ -338,7 +338,7 @@ class Trainer(NeuralNet):
             if not self.recipe.stop_on_divergence:
                 self.restore(last_good)
                 self.history.pop()
-                raise DivergedError(f"the loss became non-finite in epoch {len(self.history) + 1}")
+                raise DivergedError(self.divergence())
             self.diverged = True
             self.stop_message = "Training loss became non-finite."
         self.epochs_of_fit += 1
@@ -346,6 +346,10 @@ class Trainer(NeuralNet):
         self.recipe.schedule.epoch_ended(self.samples_seen)
         self.keep_snapshot()
         self.notify_epoch("on_epoch_end")
+
+    def divergence(self) -> str:
+        """Where the loss was not finite any more."""
+        return f"the loss became non-finite in epoch {len(self.history) + 1}"
 
     # -- state
 

@@ -1,0 +1,6 @@
+"""Generative adversarial networks."""
+
+from sknets.gan.gan import GAN
+from sknets.gan.two_sample import TwoSampleReport
+
+__all__ = ["GAN", "TwoSampleReport"]

@@ -1,0 +1,766 @@
+"""What generative adversarial networks have in common as estimators."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import Callback
+from torch import Tensor, nn
+
+from sknets._data import Data
+from sknets._params import (
+    Interval,
+    InvalidParameterError,
+    OneOf,
+    check_values,
+    estimator,
+    param,
+)
+from sknets._random import Stream, draw_seed, generator
+from sknets._training.callbacks import NoImprovement
+from sknets._training.optimizers import STOCHASTIC, Settings
+from sknets._training.parameters import FlatParameters
+from sknets._training.trainer import Trainer
+from sknets.base import NetworkTransformer
+from sknets.base.conditional import ConditionalNetwork
+from sknets.base.training_set import TrainingSet
+from sknets.gan import two_sample
+from sknets.gan.adversarial import AdversarialStep, AdversarialTrainer, Rules
+from sknets.gan.diversity import MinibatchDeviation, MinibatchDiscrimination
+from sknets.gan.losses import GAME_LOSSES
+from sknets.gan.network import (
+    N_REFERENCE,
+    AdversarialNet,
+    Discriminator,
+    Generator,
+    InstanceNoise,
+    Prior,
+    Units,
+)
+from sknets.gan.spectral import SpectralNorm, spectrally_normalised
+from sknets.gan.two_sample import TwoSampleReport
+
+N_SCORED = 2000  # rows, and draws, that a score compares
+SCORING_SEED = 0  # of all draws for scores, so that candidates are judged alike
+GRADIENT_PENALTY = 10.0  # of loss="wasserstein" (Gulrajani et al., 2017)
+
+
+@estimator
+class GameParameters(BaseEstimator):
+    """Abstract: what the players want, and what keeps them in balance."""
+
+    loss: str = param(
+        "non_saturating",
+        OneOf(*GAME_LOSSES),
+        "What the players minimise: cross-entropies ('non_saturating'; 'minimax', whose generator "
+        "learns slowly from a discriminator that is sure), squared distances ('least_squares'), "
+        "the difference of the means ('wasserstein') or a margin ('hinge').",
+    )
+    gradient_penalty: Any = param(
+        "auto",
+        [OneOf("auto"), Interval(Real, 0, None, closed="left")],
+        "Weight of the penalty on slopes of the discriminator other than 1 between real and made "
+        "samples. 'auto' is 10 with loss='wasserstein', which needs it, and 0 with others.",
+    )
+    r1: float = param(
+        0.0,
+        Interval(Real, 0, None, closed="left"),
+        "Weight of the penalty on the discriminator's slopes at real samples.",
+    )
+    label_smoothing: float = param(
+        0.0,
+        Interval(Real, 0, 1, closed="left"),
+        "By how much the target of real samples is below 1, with losses that have targets.",
+    )
+    instance_noise: float = param(
+        0.0,
+        Interval(Real, 0, None, closed="left"),
+        "Standard deviation of the noise on all that the discriminator sees in training, which "
+        "falls to 0 over max_iter epochs. In units of standardised columns, or of pixels from -1 "
+        "to 1.",
+    )
+    n_discriminator_steps: int = param(
+        1,
+        Interval(Integral, 1, None, closed="left"),
+        "Minibatches from which the discriminator learns for each from which the generator does.",
+    )
+    discriminator_learning_rate_init: Any = param(
+        None,
+        [None, Interval(Real, 0, None, closed="neither")],
+        "The discriminator's initial learning rate. None: learning_rate_init, the generator's.",
+    )
+    spectral_norm: bool = param(
+        False, "boolean", "Whether weights of the discriminator have a spectral norm of 1."
+    )
+    replay_size: int = param(
+        0,
+        Interval(Integral, 0, None, closed="left"),
+        "Earlier samples that are kept, from which half of those that the discriminator is shown "
+        "are drawn. 0: none.",
+    )
+    minibatch_discrimination: int = param(
+        0,
+        Interval(Integral, 0, None, closed="left"),
+        "Numbers by which the discriminator is told how near the other samples of a minibatch are. "
+        "0: none.",
+    )
+    minibatch_std: bool = param(
+        False,
+        "boolean",
+        "Whether the discriminator is told the standard deviation over a minibatch.",
+    )
+    n_packed: int = param(
+        1,
+        Interval(Integral, 1, N_REFERENCE, closed="both"),
+        "Samples that the discriminator judges together.",
+    )
+    prior: str = param("normal", OneOf("normal", "uniform"), "Distribution of a code's numbers.")
+    conditioning: str = param(
+        "projection",
+        OneOf("projection", "concatenation"),
+        "How the discriminator is told classes, with conditional=True: as directions in the space "
+        "of its features, or as further inputs.",
+    )
+    n_progress_samples: int = param(
+        0,
+        Interval(Integral, 0, None, closed="left"),
+        "Samples from the same codes that are kept after each epoch, in progress_samples_.",
+    )
+    _shape_parameters: ClassVar[tuple[str, ...]] = (
+        "minibatch_discrimination",
+        "minibatch_std",
+        "n_packed",
+        "spectral_norm",
+        "conditioning",
+    )
+    _lasting_parameters: ClassVar[tuple[str, ...]] = ("prior",)
+
+
+@estimator
+class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer):
+    """Abstract: a generator that learns from a discriminator."""
+
+    n_components: int = param(
+        64, Interval(Integral, 1, None, closed="left"), "Numbers of a code.", kw_only=False
+    )
+    alpha: float = param(
+        0.0,
+        Interval(Real, 0, None, closed="left"),
+        "Strength of the penalty on the weights, divided by the sample size when added to the "
+        "loss. With solver='adamw', the decoupled weight decay instead.",
+    )
+    learning_rate_init: float = param(
+        0.0002,
+        Interval(Real, 0, None, closed="neither"),
+        "The generator's initial learning rate; the highest of 'one_cycle'.",
+    )
+    beta_1: float = param(
+        0.5,
+        Interval(Real, 0, 1, closed="left"),
+        "Decay rate of the first moment of adam, adamw and nadam.",
+    )
+
+    _fitted_attributes: ClassVar[dict[str, str]] = {
+        "generator_loss_curve_": "list of float of shape (n_epochs,): The generator's loss of each "
+        "epoch, which is `loss_curve_`.",
+        "discriminator_loss_curve_": "list of float of shape (n_epochs,): The discriminator's.",
+        "progress_samples_": "list of ndarray of shape (n_progress_samples, n_features): What the "
+        "same codes became after each epoch, with n_progress_samples.",
+    }
+    _shape_parameters: ClassVar[tuple[str, ...]] = ("n_components",)
+    _trainer_class = AdversarialTrainer
+
+    # -- what a family supplies
+
+    @abstractmethod
+    def _players(self, n_inputs: int) -> tuple[Generator, nn.Module, nn.Module, int]:
+        """A generator, what makes images of rows, the discriminator's body, and its features."""
+
+    @abstractmethod
+    def _fit_units(self, network: AdversarialNet, batches: Data) -> None:
+        """Fill the network's units from the data."""
+
+    def _learn_columns(self, X: Any) -> None:
+        """Learn what columns hold."""
+
+    # -- fit
+
+    def _check_settings(self, incremental: bool) -> None:
+        super()._check_settings(incremental)
+        self._check_stochastic()
+        name = type(self).__name__
+        if self._n_snapshots:
+            raise ValueError(f"A {name} is one network: it knows no averaging='snapshots'.")
+        if self.label_smoothing and not GAME_LOSSES[self.loss].has_targets:
+            raise InvalidParameterError(
+                f"The 'label_smoothing' parameter of {name} is for losses with targets. "
+                f"Got loss={self.loss!r}."
+            )
+        if self.conditional and self.conditioning == "projection" and self.n_packed > 1:
+            raise InvalidParameterError(
+                f"The 'n_packed' parameter of {name} needs conditioning='concatenation': a pack "
+                f"has several classes. Got conditioning={self.conditioning!r}."
+            )
+
+    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        X = self._checked_rows(X, reset)
+        if reset:
+            self._learn_columns(X)
+        return self._inputs(X), None
+
+    def _inputs(self, X: Any) -> Any:
+        """Validated rows as the network takes them."""
+        return X
+
+    def _n_columns(self) -> int:
+        """Of the network's inputs, without classes."""
+        return self.n_features_in_
+
+    def _input_shape(self) -> tuple[int, ...]:
+        return (self._n_columns() + self._n_classes,)
+
+    def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> AdversarialNet:
+        n_inputs = self._n_columns()
+        generator, images, body, n_features = self._players(n_inputs)
+        head: nn.Module = nn.Linear(n_features, 1)
+        projects = self._n_classes > 0 and self.conditioning == "projection"
+        projection: nn.Module | None = None
+        if projects:
+            projection = nn.Linear(self._n_classes, n_features, bias=False)
+        if self.spectral_norm:
+            body, head = spectrally_normalised(body), SpectralNorm(head)
+            projection = SpectralNorm(projection) if projection is not None else None
+        discriminator = Discriminator(images, body, head, projection, self.n_packed, input_shape[0])
+        return AdversarialNet(
+            generator,
+            discriminator,
+            Prior(self.n_components, self.prior),
+            Units(n_inputs),
+            InstanceNoise(self.instance_noise),
+        )
+
+    def _n_seen_classes(self) -> int:
+        """Columns of classes that the discriminator's body takes."""
+        return 0 if self.conditioning == "projection" else self._n_classes
+
+    def _with_neighbours(self, layers: dict[str, nn.Module], n_features: int) -> int:
+        """Add to layers up to features what tells of the other samples; how many there are then."""
+        if self.minibatch_std:
+            layers["deviation"] = MinibatchDeviation()
+            n_features += 1
+        if self.minibatch_discrimination:
+            layers["near"] = MinibatchDiscrimination(n_features, self.minibatch_discrimination)
+            n_features += self.minibatch_discrimination
+        return n_features
+
+    @torch.no_grad()
+    def _initialise(self, module: Any, seed: int) -> None:
+        drawn = generator(seed, Stream.WEIGHTS)
+        self._fill(module, drawn)
+        for layer in module.modules():
+            if isinstance(layer, SpectralNorm):
+                layer.initialise(drawn)
+        module.units.shift.zero_()
+        module.units.scale.fill_(1.0)
+        module.discriminator.reference.zero_()
+
+    @abstractmethod
+    def _fill(self, module: nn.Module, drawn: torch.Generator) -> None:
+        """Fill the weights."""
+
+    @torch.no_grad()
+    def _pretrain(self, trainer: Trainer, batches: Data) -> None:
+        """Learn units, and choose the samples beside which others are judged."""
+        network: Any = trainer.module_
+        self._fit_units(network, batches)
+        reference = network.discriminator.reference
+        if len(reference):
+            first = next(iter(batches.epoch(generator(self._seed, Stream.PRETRAIN)))).x
+            x, classes = network.split(first)
+            rows = torch.arange(len(reference), device=x.device) % len(x)
+            reference.copy_(torch.cat([x, classes], 1)[rows])
+
+    def _flat(self, module: nn.Module) -> FlatParameters:
+        network: Any = module
+        return FlatParameters(module, [network.generator, network.discriminator])
+
+    def _rules(self) -> Rules:
+        penalty = self.gradient_penalty
+        if penalty == "auto":
+            penalty = GRADIENT_PENALTY if self.loss == "wasserstein" else 0.0
+        return Rules(
+            GAME_LOSSES[self.loss](self.label_smoothing),
+            gradient_penalty=penalty,
+            r1=self.r1,
+            n_discriminator_steps=self.n_discriminator_steps,
+            replay_size=self.replay_size,
+        )
+
+    def _step(self, module: Any, flat: FlatParameters) -> AdversarialStep:
+        return AdversarialStep(module, flat, self._rules(), self._mixed)
+
+    def _optimizer(self, flat: FlatParameters) -> torch.optim.Optimizer:
+        """One that has a group for each player."""
+        rates = {"lr": self.learning_rate_init}, {"lr": self.learning_rate_init}
+        if self.discriminator_learning_rate_init is not None:
+            rates[1]["lr"] = self.discriminator_learning_rate_init
+        own = callable(self.solver)
+        groups = [
+            {"params": part.parameters if own else [part.vector], **rate}
+            for part, rate in zip(flat.slices, rates, strict=True)
+        ]
+        if own:
+            return self._own_optimizer(groups)
+        settings = Settings(*(getattr(self, field) for field in Settings._fields))
+        return STOCHASTIC[self.solver](groups, settings)
+
+    def _stopping_rule(self, scored: bool) -> NoImprovement:
+        """By the score on held-out rows alone: losses of players tell of no progress."""
+        return super()._stopping_rule(scored) if scored else NoImprovement.never()
+
+    def _problem(self, trainer: Trainer, incremental: bool) -> str | None:
+        """A game has no end at which it would have to arrive."""
+        return super()._problem(trainer, incremental) if trainer.diverged else None
+
+    def _measure(self, valid: TrainingSet) -> dict[str, float]:
+        score = -self._discrepancy(valid.X)
+        return {"valid_loss": -score, "valid_score": score}
+
+    def _reports(self, train: TrainingSet, valid: TrainingSet | None) -> list[Any]:
+        keeping = [KeptSamples(self._progress_samples)] if self.n_progress_samples else []
+        return keeping + super()._reports(train, valid)
+
+    def _progress_samples(self) -> None:
+        """Keep what the same codes have become."""
+        n = self.n_progress_samples
+        places = None
+        if self._n_classes:
+            places = np.arange(n) % self._n_classes
+        self.progress_samples_.append(self._drawn(n, places, self._seed))
+
+    def _start_records(self) -> None:
+        super()._start_records()
+        self.progress_samples_: list[np.ndarray] = []
+
+    def _record(self, trainer: Trainer) -> None:
+        super()._record(trainer)
+        history = trainer.history
+        for name in ("generator", "discriminator"):
+            losses = history[:, f"{name}_loss"] if history else []
+            setattr(self, f"{name}_loss_curve_", losses)
+
+    def _objective(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        raise ValueError(
+            f"A {type(self).__name__} has two players, who minimise no function together."
+        )
+
+    # -- what comes out
+
+    def _n_hidden_layers(self) -> int:
+        return 1
+
+    @property
+    def _n_features_out(self) -> int:
+        head = self.module_.discriminator.head
+        layer = head.layer if isinstance(head, SpectralNorm) else head
+        return layer.in_features
+
+    def _run_once(self) -> None:
+        self.sample(random_state=0)
+
+    def _given(self, X: Any, y: Any) -> Any:
+        """Validated inputs with their classes, where none are given those that look most real."""
+        rows = self._inputs(self._validated_rows(X))
+        if not self._n_classes:
+            return rows
+        if y is not None:
+            return self._joined(rows, self._places_of(y, rows))
+        of_each = [
+            self._by_rows(self._joined(rows, np.full(rows.shape[0], place)), self.module_)
+            for place in range(self._n_classes)
+        ]
+        return self._joined(rows, np.stack(of_each, 1).argmax(1))
+
+    def transform(self, X: Any, y: Any = None) -> np.ndarray:
+        """What the discriminator makes of data before it judges.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data, or what else the class takes, such as images.
+        y : array-like of shape (n_samples,), default=None
+            Classes, with conditional=True. None takes those that look most real. Ignored otherwise.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_hidden_units)
+            The features.
+        """
+        return self._by_rows(self._given(X, y), self._features)
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
+        """Fit to data, then give the discriminator's features of it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data, or what else the class takes, such as images.
+        y : array-like of shape (n_samples,), default=None
+            Classes, with conditional=True. Ignored otherwise.
+        **fit_params : dict
+            Further arguments of `fit`.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_hidden_units)
+            The features.
+        """
+        return self.fit(X, y, **fit_params).transform(X, y if self.conditional else None)
+
+    def score_samples(self, X: Any, y: Any = None) -> np.ndarray:
+        """How real the discriminator takes samples for.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data, or what else the class takes, such as images.
+        y : array-like of shape (n_samples,), default=None
+            Classes, with conditional=True. None takes those that look most real. Ignored otherwise.
+
+        Returns
+        -------
+        logits : ndarray of shape (n_samples,)
+            Positive for what looks real.
+        """
+        return self._by_rows(self._given(X, y), self.module_)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Minus how different samples are from data: the squared maximum mean discrepancy.
+
+        It is unbiased, so that it is about 0, on either side, of a generator that knows the
+        distribution. Columns are in units of their deviation in `X`; the kernel is a mean of
+        Gaussian ones, .1, .3, 1 and 3 times as wide as the median distance between rows of `X`. At
+        most 2,000 rows are compared, with as many samples, always of the same seed. All of it is
+        the same for all estimators that are compared on `X` [1]_.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data, or what else the class takes, such as images. Two samples at least.
+        y : array-like of shape (n_samples,), default=None
+            Classes, with conditional=True: samples of the same ones are compared, as pairs of a
+            sample and its class. Ignored otherwise.
+
+        Returns
+        -------
+        score : float
+            Higher is better.
+
+        References
+        ----------
+        .. [1] Gretton et al. (2012). "A kernel two-sample test." JMLR 13, 723-773.
+        """
+        rows = self._inputs(self._validated_rows(X))
+        if self._n_classes and y is not None:
+            rows = self._joined(rows, self._places_of(y, rows))
+        return -self._discrepancy(rows)
+
+    def two_sample_report(self, X: Any, y: Any = None) -> TwoSampleReport:
+        """How samples differ from data, in more than one number.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data, or what else the class takes, such as images. Two samples at least.
+        y : array-like of shape (n_samples,), default=None
+            Classes, with conditional=True, as in `score`. Ignored otherwise.
+
+        Returns
+        -------
+        report : TwoSampleReport
+            With ``mmd``, ``accuracy_neighbors``, ``accuracy_linear``, ``precision``, ``recall`` and
+            ``coverage``.
+        """
+        rows = self._inputs(self._validated_rows(X))
+        if self._n_classes and y is not None:
+            rows = self._joined(rows, self._places_of(y, rows))
+        return two_sample.report(*self._compared(rows))
+
+    def _discrepancy(self, rows: Any) -> float:
+        return two_sample.squared_mmd(*self._compared(rows))
+
+    def _compared(self, rows: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Some rows and as many samples, on the map on which they are compared."""
+        n, width = rows.shape[0], self._n_columns()
+        if n < 2:
+            raise ValueError(
+                f"Found array with {n} sample(s) while a minimum of 2 is required to compare "
+                f"samples of {type(self).__name__} with."
+            )
+        chosen = np.random.default_rng(SCORING_SEED).permutation(n)[:N_SCORED]
+        rows = rows[np.sort(chosen)]
+        rows = np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows, dtype=np.float64)
+        real, classes = rows[:, :width], rows[:, width:]
+        places = classes.argmax(1) if classes.shape[1] else None
+        if places is None:
+            places = self._drawn_places(len(real), SCORING_SEED)
+        made = self._made(len(real), places, SCORING_SEED).astype(np.float64)
+        mapped = self._mapped(real, made)
+        real, made = (np.hstack([each, classes]) for each in mapped)
+        return real, made
+
+    def _mapped(self, real: np.ndarray, made: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Both on the map on which they are compared: columns in units of the real ones' spread."""
+        spread = real.std(axis=0)
+        scale = np.where(spread > 0, spread, 1)
+        return real / scale, made / scale
+
+    def sample(self, n_samples: int = 1, *, y: Any = None, random_state: Any = None) -> np.ndarray:
+        """Draw codes from their prior, and make samples of them.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many. Ignored where `y` has several classes.
+        y : object or array-like of shape (n_samples,), default=None
+            The class of all, or of each, with conditional=True. None draws them by their shares in
+            training. Ignored otherwise.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws.
+
+        Returns
+        -------
+        x : ndarray of shape (n_samples, n_features)
+            The samples.
+        """
+        check_is_fitted(self)
+        check_values("sample", SAMPLING, {"n_samples": n_samples})
+        given = self._places_for(n_samples, y)
+        seed = draw_seed(random_state)
+        places = self._drawn_places(n_samples, seed) if given is None else given
+        n = n_samples if places is None else len(places)
+        return self._drawn(n, places, seed)
+
+    def generate(self, codes: Any, *, y: Any = None) -> np.ndarray:
+        """Make samples of given codes.
+
+        Parameters
+        ----------
+        codes : array-like of shape (n_samples, n_components)
+            The codes.
+        y : object or array-like of shape (n_samples,), default=None
+            The class of all, or of each, which conditional=True needs.
+
+        Returns
+        -------
+        x : ndarray of shape (n_samples, n_features)
+            The samples; what is drawn beside codes is what is likeliest.
+        """
+        codes = self._checked_codes(codes)
+        return self._given_back(self._by_codes(codes, self._classes_of(len(codes), y), None))
+
+    def interpolate(self, start: Any, end: Any, n_steps: int = 10, *, y: Any = None) -> np.ndarray:
+        """Make samples of codes along the way from one to another.
+
+        Of a normal prior the way is an arc, on which codes are as long as those that were learnt
+        from (White, 2016, https://arxiv.org/abs/1609.04468).
+
+        Parameters
+        ----------
+        start, end : array-like of shape (n_components,)
+            The codes.
+        n_steps : int, default=10
+            Points of the way, both ends among them.
+        y : object, default=None
+            The class of all, which conditional=True needs.
+
+        Returns
+        -------
+        x : ndarray of shape (n_steps, n_features)
+            The samples.
+        """
+        check_values("interpolate", SAMPLING, {"n_steps": n_steps})
+        first, last = self._checked_codes(np.stack([np.ravel(start), np.ravel(end)]))
+        shares = np.linspace(0, 1, n_steps)[:, None]
+        way = (
+            arc(first, last, shares) if self.prior == "normal" else first + shares * (last - first)
+        )
+        return self.generate(way, y=y)
+
+    def invert(
+        self, X: Any, y: Any = None, *, n_steps: int = 300, n_starts: int = 4, random_state: Any = 0
+    ) -> np.ndarray:
+        """Find the codes whose samples are nearest to data.
+
+        Adam, its rate falling to 0, descends on the squared distance in the network's units from
+        several random codes, of which each row keeps the best [1]_.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data, or what else the class takes, such as images.
+        y : array-like of shape (n_samples,), default=None
+            Classes, which conditional=True needs.
+        n_steps : int, default=300
+            Steps of the descent.
+        n_starts : int, default=4
+            Codes from which it starts.
+        random_state : int, RandomState instance or None, default=0
+            Seed of the starts.
+
+        Returns
+        -------
+        codes : ndarray of shape (n_samples, n_components)
+            The codes.
+
+        References
+        ----------
+        .. [1] Lipton and Tripathi (2017). "Precise recovery of latent vectors from generative
+           adversarial networks." https://arxiv.org/abs/1702.04782
+        """
+        how = {"n_steps": n_steps, "n_starts": n_starts}
+        check_values("invert", SAMPLING, how)
+        rows = self._inputs(self._validated_rows(X))
+        classes = self._classes_of(rows.shape[0], y)
+        rows = np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows[:])
+        like = next(self.module_.parameters())
+        target = self.module_.units.seen(torch.from_numpy(rows).to(like))
+        drawn = generator(draw_seed(random_state), Stream.SAMPLE, device=like.device)
+        best, least = None, None
+        for _ in range(n_starts):
+            z = self.module_.prior(len(target), like, drawn)
+            z, distance = self._descended(z, classes.to(like), target, n_steps)
+            if best is None or least is None:
+                best, least = z, distance
+            nearer = distance < least
+            best = torch.where(nearer[:, None], z, best)
+            least = torch.where(nearer, distance, least)
+        assert best is not None
+        return best.cpu().numpy().astype(rows.dtype, copy=False)
+
+    def _descended(
+        self, z: Tensor, classes: Tensor, target: Tensor, n_steps: int
+    ) -> tuple[Tensor, Tensor]:
+        """Codes nearer to a target, and how far their samples are, squared."""
+        network: AdversarialNet = self.module_
+        z = z.clone().requires_grad_()
+        optimizer = torch.optim.Adam([z], lr=INVERSION_RATE)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_steps)
+        for _ in range(n_steps):
+            made = network.generator(z, classes, None)
+            (made - target).square().sum().backward(inputs=[z])
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+            if self.prior == "uniform":
+                z.data.clamp_(-1, 1)
+        with torch.no_grad():
+            distance = (network.generator(z, classes, None) - target).square().sum(1)
+        return z.detach(), distance
+
+    # -- details
+
+    def _checked_codes(self, codes: Any) -> np.ndarray:
+        check_is_fitted(self)
+        codes = check_array(codes, dtype=(np.float64, np.float32), input_name="codes")
+        n = self.module_.prior.n
+        if codes.shape[1] != n:
+            raise ValueError(
+                f"Codes of this {type(self).__name__} have {n} numbers. Got {codes.shape[1]}."
+            )
+        return codes
+
+    def _classes_of(self, n: int, y: Any) -> Tensor:
+        """A 1 for each class, of shape (n, n_classes)."""
+        if not self._n_classes:
+            return torch.empty(n, 0)
+        if y is None:
+            raise ValueError("conditional=True needs the class of each sample: give y.")
+        places = self._places_for(n, y)
+        assert places is not None
+        if len(places) != n:
+            raise ValueError(f"y has {len(places)} classes for {n} samples.")
+        return torch.eye(self._n_classes)[torch.from_numpy(places)]
+
+    def _drawn(self, n: int, places: np.ndarray | None, seed: int) -> np.ndarray:
+        """Samples as data, in the form of the fit."""
+        return self._given_back(self._made(n, places, seed))
+
+    def _made(self, n: int, places: np.ndarray | None, seed: int) -> np.ndarray:
+        """Samples as the network's columns."""
+        like = next(self.module_.parameters())
+        drawn = generator(seed, Stream.SAMPLE, device=like.device)
+        z = self.module_.prior(n, like, drawn)
+        classes = torch.empty(n, 0)
+        if places is not None:
+            classes = torch.eye(self._n_classes)[torch.from_numpy(places)]
+        return self._by_codes(z.cpu().numpy(), classes, drawn)
+
+    def _by_codes(
+        self, codes: np.ndarray, classes: Tensor, drawn: torch.Generator | None
+    ) -> np.ndarray:
+        """Samples of codes as the network's columns, a slice of them at a time."""
+        inputs = np.hstack([codes, classes.numpy().astype(codes.dtype)])
+        n = codes.shape[1]
+
+        def made(x: Tensor) -> Tensor:
+            return self.module_.sample(x[:, :n], x[:, n:], drawn)
+
+        return self._by_rows(inputs, made)
+
+    def _given_back(self, values: np.ndarray) -> np.ndarray:
+        """Values of the network's columns as data in the form of the fit."""
+        return values
+
+
+INVERSION_RATE = 0.05
+SAMPLING = {
+    "n_samples": [Interval(Integral, 1, None, closed="left")],
+    "n_steps": [Interval(Integral, 2, None, closed="left")],
+    "n_starts": [Interval(Integral, 1, None, closed="left")],
+}
+
+
+def line(first: np.ndarray, last: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Points along the line between two codes, of shape (n, n_components)."""
+    return first + shares * (last - first)
+
+
+def arc(first: np.ndarray, last: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Points along an arc between two codes (Shoemake, 1985), of shape (n, n_components)."""
+    lengths = np.linalg.norm(first), np.linalg.norm(last)
+    cosine = np.clip(first @ last / max(lengths[0] * lengths[1], np.finfo(float).tiny), -1, 1)
+    angle = np.arccos(cosine)
+    if np.sin(angle) < SMALLEST_SINE:
+        return line(first, last, shares)
+    weights = np.sin((1 - shares) * angle), np.sin(shares * angle)
+    return (weights[0] * first + weights[1] * last) / np.sin(angle)
+
+
+SMALLEST_SINE = 1e-6
+
+
+class KeptSamples(Callback):
+    """Calls a function after each epoch.
+
+    Parameters
+    ----------
+    keep : callable
+    """
+
+    predicts = True  # so that the network is in the mode of prediction
+
+    def __init__(self, keep: Callable[[], None]) -> None:
+        self.keep = keep
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        with net.averaged():
+            self.keep()

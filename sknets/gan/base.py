@@ -596,7 +596,7 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
         return self.generate(way, y=y)
 
     def invert(
-        self, X: Any, y: Any = None, *, n_steps: int = 300, n_starts: int = 4, random_state: Any = 0
+        self, X: Any, y: Any = None, *, n_steps: int = 300, n_starts: int = 8, random_state: Any = 0
     ) -> np.ndarray:
         """Find the codes whose samples are nearest to data.
 
@@ -611,7 +611,7 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
             Classes, which conditional=True needs.
         n_steps : int, default=300
             Steps of the descent.
-        n_starts : int, default=4
+        n_starts : int, default=8
             Codes from which it starts.
         random_state : int, RandomState instance or None, default=0
             Seed of the starts.

@@ -20,7 +20,6 @@ from sknets.gan.network import (
     Units,
 )
 
-rng = np.random.default_rng(0)
 N_STEPS = 3000
 
 
@@ -91,7 +90,7 @@ def test_turn_of_a_player_has_gradients_of_no_other(player, rules):
     flat = FlatParameters(net, [net.generator, net.discriminator])
     flat.grad.fill_(7)
     step = AdversarialStep(net, flat, rules)
-    step.deal(Batch(torch.from_numpy(rng.normal(size=(20, 3))).float()))
+    step.deal(Batch(torch.from_numpy(np.random.default_rng(0).normal(size=(20, 3))).float()))
     step.player = player
     step(None)
     own, other = flat.slices[player], flat.slices[1 - player]
@@ -115,7 +114,7 @@ def test_step_of_a_player_leaves_the_other_bit_by_bit(solver):
     class Spied(GAN):
         _trainer_class = Spy
 
-    X = rng.normal(size=(90, 3))
+    X = np.random.default_rng(0).normal(size=(90, 3))
     Spied(
         3, (8,), solver=solver, max_iter=2, batch_size=30, random_state=0,
         alpha=0.1, clip_norm=0.5, max_norm=0.5, averaging="ema",
@@ -125,7 +124,7 @@ def test_step_of_a_player_leaves_the_other_bit_by_bit(solver):
 
 
 def test_generator_waits_for_its_turn():
-    X = rng.normal(size=(90, 3))
+    X = np.random.default_rng(0).normal(size=(90, 3))
     gan = GAN(3, (8,), n_discriminator_steps=5, max_iter=2, batch_size=30, random_state=0)
     counts = []
 

@@ -64,7 +64,7 @@ def cubic(x):
 
 
 def test_penalties_are_their_formulas():
-    points = rng.normal(size=(6, 3))
+    points = np.random.default_rng(1).normal(size=(6, 3))
     x = torch.from_numpy(points).requires_grad_()
     norms = np.linalg.norm(3 * points**2, axis=1)
     assert_allclose(squared_slopes(cubic(x), x).detach(), norms**2)
@@ -73,7 +73,7 @@ def test_penalties_are_their_formulas():
 
 
 def test_slopes_of_packs_are_by_all_their_samples():
-    points = rng.normal(size=(7, 2))  # three packs of two, and a rest
+    points = np.random.default_rng(1).normal(size=(7, 2))  # three packs of two, and a rest
     x = torch.from_numpy(points).requires_grad_()
     logits = (x[:6].reshape(3, 4) ** 2).sum(1)
     expected = ((2 * points[:6].reshape(3, 4)) ** 2).sum(1)

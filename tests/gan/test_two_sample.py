@@ -5,10 +5,9 @@ import pytest
 
 from sknets.gan.two_sample import WIDTHS, report, squared_mmd
 
-rng = np.random.default_rng(0)
-
 
 def test_discrepancy_is_its_formula():
+    rng = np.random.default_rng(0)
     real, made = rng.normal(size=(5, 2)), rng.normal(size=(4, 2)) + 1
     squares = [((a - b) ** 2).sum() for i, a in enumerate(real) for b in real[i + 1 :]]
     scale = np.median(squares)
@@ -24,6 +23,7 @@ def test_discrepancy_is_its_formula():
 
 
 def test_discrepancy_is_unbiased():
+    rng = np.random.default_rng(0)
     found = [squared_mmd(rng.normal(size=(30, 2)), rng.normal(size=(30, 2))) for _ in range(300)]
     error = np.std(found) / np.sqrt(len(found))
     assert abs(np.mean(found)) < 3 * error
@@ -35,6 +35,7 @@ def test_discrepancy_of_rows_that_are_all_alike_is_finite():
 
 
 def test_report_of_one_distribution_and_of_two():
+    rng = np.random.default_rng(0)
     real, same = rng.normal(size=(2, 300, 2))
     alike, far = report(real, same), report(real, same + 20)
     assert 0.4 < alike.accuracy_neighbors < 0.6
@@ -46,6 +47,7 @@ def test_report_of_one_distribution_and_of_two():
 
 
 def test_report_tells_collapse_from_noise():
+    rng = np.random.default_rng(0)
     real = rng.normal(size=(300, 2))
     collapsed = report(real, 0.01 * rng.normal(size=(300, 2)))
     noisy = report(real, 5 * rng.normal(size=(300, 2)))

@@ -19,7 +19,7 @@ from sknets.boltzmann import (
     MultimodalDBN,
 )
 from sknets.cnn import CNNClassifier, CNNRegressor
-from sknets.gan import GAN
+from sknets.gan import DCGAN, GAN
 from sknets.mlp import MLPClassifier, MLPRegressor
 from sknets.persistence import load, save
 from sknets.rnn import (
@@ -37,6 +37,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "DBM",
     "DBN",
+    "DCGAN",
     "GAN",
     "Autoencoder",
     "AutoencoderOutlierDetector",

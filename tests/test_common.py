@@ -180,6 +180,7 @@ ESTIMATORS = {
     "DBMClassifier": CLASSIFIER,
     "DBN": BELIEF,
     "DBNClassifier": CLASSIFIER,
+    "DCGAN": PLAYERS,
     "DBNRegressor": REGRESSOR,
     "GAN": PLAYERS,
     "GaussianRBM": RESTRICTED,
@@ -336,7 +337,7 @@ def make(name, **settings):
         of_network = ("activation", "batch_norm", "dropout")
         inside = {k: settings.pop(k) for k in of_network if k in settings}
         network = {"architecture": ConvNet(channels=4, dense=8, **inside)}
-    elif name == "ConvAutoencoder":
+    elif name in ("ConvAutoencoder", "DCGAN"):
         network = {"n_components": 8, "filters": 4}
     elif name.startswith(("Auto", "GAN", "Variat", "MLP", "DBMC", "DBNC", "DBNR")):
         network = {"hidden_layer_sizes": (8,)}

@@ -148,16 +148,25 @@ class Design(NamedTuple):
         if self.upsampling == "nearest":
             layers: Layers = OrderedDict({f"nearest{name}": nn.Upsample(large)})
             return layers | self._convolution(name, len(large), n_in, n_out)
-        # (small - 1) * step - 2 * padding + kernel + more = large (Dumoulin and Visin, 2016).
-        spare = [
-            (n - 1) * self.pool_size + self.kernel_size - m
-            for n, m in zip(small, large, strict=True)
-        ]
-        padding = tuple(-(-each // 2) for each in spare)
-        more = tuple(2 * p - each for p, each in zip(padding, spare, strict=True))
-        conv = TRANSPOSED[len(large)]
-        made = conv(n_in, n_out, self.kernel_size, self.pool_size, padding, more)
-        return OrderedDict({f"transposed{name}": made})
+        how = (self.kernel_size, self.pool_size)
+        return OrderedDict({f"transposed{name}": transposed(n_in, n_out, *how, small, large)})
+
+
+def transposed(
+    n_in: int,
+    n_out: int,
+    kernel_size: int,
+    step: int,
+    small: tuple[int, ...],
+    large: tuple[int, ...],
+) -> nn.Module:
+    """A transposed convolution from sides to others, to the pixel."""
+    # (small - 1) * step - 2 * padding + kernel + more = large (Dumoulin and Visin, 2016).
+    spare = [(n - 1) * step + kernel_size - m for n, m in zip(small, large, strict=True)]
+    padding = tuple(-(-each // 2) for each in spare)
+    more = tuple(2 * p - each for p, each in zip(padding, spare, strict=True))
+    made: nn.Module = TRANSPOSED[len(large)](n_in, n_out, kernel_size, step, padding, more)
+    return made
 
 
 @estimator

@@ -16,6 +16,7 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from sknets._data import Data
+from sknets._measure import Layer, layers_of
 from sknets._params import (
     Interval,
     InvalidParameterError,
@@ -42,6 +43,7 @@ from sknets.gan.network import (
     Discriminator,
     Generator,
     InstanceNoise,
+    Play,
     Prior,
     Units,
 )
@@ -224,9 +226,6 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
         """Of the network's inputs, without classes."""
         return self.n_features_in_
 
-    def _input_shape(self) -> tuple[int, ...]:
-        return (self._n_columns() + self._n_classes,)
-
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> AdversarialNet:
         n_inputs = self._n_columns()
         generator, images, body, n_features = self._players(n_inputs)
@@ -238,7 +237,9 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
         if self.spectral_norm:
             body, head = spectrally_normalised(body), SpectralNorm(head)
             projection = SpectralNorm(projection) if projection is not None else None
-        discriminator = Discriminator(images, body, head, projection, self.n_packed, input_shape[0])
+        discriminator = Discriminator(
+            images, body, head, projection, self.n_packed, n_inputs, self._n_classes
+        )
         return AdversarialNet(
             generator,
             discriminator,
@@ -375,6 +376,9 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
 
     def _run_once(self) -> None:
         self.sample(random_state=0)
+
+    def _layers(self) -> list[Layer]:
+        return layers_of(Play(self.module_), self.module_.code_shape)
 
     def _given(self, X: Any, y: Any) -> Any:
         """Validated inputs with their classes, where none are given those that look most real."""

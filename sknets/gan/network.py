@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sknets._data import dense_tensor
+from sknets._measure import Work, work_of
 from sknets.gan.diversity import BatchLayer
 from sknets.layers import RandomLayer
 
@@ -174,12 +176,12 @@ class Discriminator(nn.Module):
         without it classes are further inputs, where there are any.
     n_packed : int
         Samples that are judged together (Lin et al., 2018).
-    n_inputs : int
-        Columns of a sample with its class.
+    n_inputs, n_classes : int
+        Columns of a sample without its class, and of this.
 
     Attributes
     ----------
-    reference : Tensor of shape (n_reference, n_inputs)
+    reference : Tensor of shape (n_reference, n_inputs + n_classes)
         The samples beside which others are judged in prediction, where any are needed.
     """
 
@@ -191,8 +193,10 @@ class Discriminator(nn.Module):
         projection: nn.Module | None,
         n_packed: int,
         n_inputs: int,
+        n_classes: int,
     ) -> None:
         super().__init__()
+        self.n_classes = n_classes
         self.images, self.body, self.head, self.projection = images, body, head, projection
         self.n_packed = n_packed
         batch_layers = [m for m in body.modules() if isinstance(m, BatchLayer)]
@@ -201,7 +205,7 @@ class Discriminator(nn.Module):
             layer.n_reference = N_REFERENCE // n_packed
         n_rows = N_REFERENCE if self.sees_batch or n_packed > 1 else 0
         self.reference: Tensor
-        self.register_buffer("reference", torch.zeros(n_rows, n_inputs))
+        self.register_buffer("reference", torch.zeros(n_rows, n_inputs + n_classes))
         norms = [m for m in body.modules() if isinstance(m, nn.modules.batchnorm._NormBase)]
         self.needs_batches_apart = self.sees_batch or n_packed > 1 or bool(norms)
 
@@ -287,3 +291,31 @@ class AdversarialNet(nn.Module):
     def sample(self, z: Tensor, classes: Tensor, drawn: torch.Generator | None) -> Tensor:
         """Rows in the data's units, from codes."""
         return self.units.given(self.generator(z, classes, drawn))
+
+    @property
+    def code_shape(self) -> tuple[int]:
+        """Of a code with its class behind it."""
+        return (self.prior.n + self.discriminator.n_classes,)
+
+    @cached_property
+    def work(self) -> Work:
+        """What a code costs that becomes a sample, which is judged."""
+        return work_of(Play(self), self.code_shape)
+
+
+class Play(nn.Module):
+    """Codes, with their classes, to the discriminator's logits of their samples.
+
+    Parameters
+    ----------
+    network : AdversarialNet
+    """
+
+    def __init__(self, network: AdversarialNet) -> None:
+        super().__init__()
+        self.generator, self.discriminator = network.generator, network.discriminator
+        self.n_code = network.prior.n
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        z, classes = inputs[:, : self.n_code], inputs[:, self.n_code :]
+        return self.discriminator(self.generator(z, classes, None), classes)

@@ -39,7 +39,7 @@ def game(n=1, *, fixed=False, units=64):
             nn.Identity() if fixed else nn.Sequential(nn.Linear(n, 8), nn.Tanh(), nn.Linear(8, n))
         )
         body = nn.Sequential(nn.Linear(n, units), nn.SiLU(), nn.Linear(units, units), nn.SiLU())
-        judge = Discriminator(nn.Identity(), body, nn.Linear(units, 1), None, 1, n)
+        judge = Discriminator(nn.Identity(), body, nn.Linear(units, 1), None, 1, n, 0)
         parts = ChainGenerator(layers), judge, Prior(n, "normal"), Units(n), InstanceNoise(0.0)
         net = AdversarialNet(*parts)
     net = net.to_empty(device="cpu")

@@ -98,11 +98,21 @@ class AutoencoderOutlierDetector(OutlierMixin, Autoencoder):
 
 
 def threshold(scores: np.ndarray, weight: np.ndarray | None, share: float) -> float:
-    """What a share of the scores, or of their weights, is below: between two of them."""
+    """What a share of the scores, or of their weights, is below.
+
+    It is between two scores where these part the share exactly, else a little below the one that
+    would be on both sides, so that rounding does not make it an outlier.
+    """
     order = np.argsort(scores)
     each = np.ones(len(scores)) if weight is None else weight[order]
-    counted = order[each > 0]
-    below = np.cumsum(each[each > 0]) / each.sum()
-    place = int(np.searchsorted(below, share * (1 + 1e-9), side="right"))
-    around = scores[counted[max(0, place - 1) : place + 1]]
-    return float(np.mean(around, dtype=float))
+    counted, each = scores[order][each > 0], each[each > 0]
+    missing = np.cumsum(each) - share * each.sum()
+    at_least = int(np.argmax(missing >= -ROUNDING * each.sum()))
+    parted = abs(missing[at_least]) <= ROUNDING * each.sum() and at_least + 1 < len(counted)
+    if parted:
+        return float(np.mean(counted[at_least : at_least + 2], dtype=float))
+    found = float(counted[at_least])
+    return found - ROUNDING * abs(found)
+
+
+ROUNDING = 1e-6

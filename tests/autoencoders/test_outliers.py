@@ -56,8 +56,16 @@ def test_a_part_of_the_data_moves_the_threshold_as_it_comes():
 def test_threshold_is_between_two_scores():
     scores = np.array([3.0, 1, 2, 4])
     assert threshold(scores, None, 0.25) == 1.5
-    assert threshold(scores, None, 0.3) == 1.5
+    assert 1.99 < threshold(scores, None, 0.3) < 2  # of which the row at 2 is no outlier
     assert threshold(scores, None, 0.5) == 2.5
     assert threshold(scores, np.array([1.0, 0, 1, 2]), 0.25) == 2.5
     assert threshold(np.ones(4), None, 0.5) == 1
-    assert threshold(scores, None, 0.1) == 1
+    assert 0.99 < threshold(scores, None, 0.1) < 1
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.2, 0.25, 0.4, 0.5])
+def test_threshold_of_weights_is_that_of_repetitions(share):
+    random = np.random.default_rng(0)
+    scores, weight = random.normal(size=40), random.integers(0, 4, 40)
+    repeated = threshold(scores.repeat(weight), None, share)
+    assert threshold(scores, weight.astype(float), share) == pytest.approx(repeated, rel=1e-12)

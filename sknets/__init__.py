@@ -19,7 +19,7 @@ from sknets.boltzmann import (
     MultimodalDBN,
 )
 from sknets.cnn import CNNClassifier, CNNRegressor
-from sknets.gan import DCGAN, GAN
+from sknets.gan import DCGAN, GAN, ProgressiveGAN, StyleGAN
 from sknets.mlp import MLPClassifier, MLPRegressor
 from sknets.persistence import load, save
 from sknets.rnn import (
@@ -55,12 +55,14 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "MultimodalDBN",
+    "ProgressiveGAN",
     "RNNClassifier",
     "RNNForecaster",
     "RNNRegressor",
     "RNNTagger",
     "RecurrentAutoencoder",
     "Seq2Seq",
+    "StyleGAN",
     "VariationalAutoencoder",
     "load",
     "save",

@@ -155,7 +155,7 @@ class Watch(TorchFunctionMode):
         if func is F.interpolate:
             scales = [-(-new // old) for new, old in zip(made.shape, args[0].shape, strict=True)]
             return tuple(
-                _spread(f, 1, scale, 0) for f, scale in zip(fields, scales[2:], strict=True)
+                _spread(f, 1, scale, 0) for f, scale in zip(fields, scales[2:], strict=False)
             )
         if func not in PLACES:
             return fields
@@ -196,7 +196,11 @@ def predicting(module: nn.Module) -> Iterator[None]:
 
 
 def layers_of(module: nn.Module, input_shape: tuple[int, ...]) -> list[Layer]:
-    """The layers that have none inside them, in the order in which they are called."""
+    """The layers that have none inside them, in the order in which they are called.
+
+    One that uses the weights of a layer inside it in a way of its own, and says that it
+    ``is_one_layer``, counts as one.
+    """
     return layers_seeing(module, one_input(module, input_shape), input_shape[1:] or input_shape)
 
 
@@ -217,7 +221,7 @@ def layers_seeing(module: nn.Module, x: Any, sides: tuple[int, ...]) -> list[Lay
 
     hooks = []
     for name, layer in module.named_modules():
-        if not any(layer.children()):
+        if not any(layer.children()) or getattr(layer, "is_one_layer", False):
             before: list[int] = []
             hooks += [
                 layer.register_forward_pre_hook(

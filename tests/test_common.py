@@ -191,12 +191,14 @@ ESTIMATORS = {
     ),
     "MLPClassifier": CLASSIFIER._replace(absent=CLASSIFIER.absent | SHALLOW),
     "MLPRegressor": REGRESSOR._replace(absent=REGRESSOR.absent | SHALLOW),
+    "ProgressiveGAN": PLAYERS,
     "RNNClassifier": CLASSIFIER,
     "RNNForecaster": FORECASTER,
     "RNNRegressor": REGRESSOR,
     "RNNTagger": TAGGER,
     "RecurrentAutoencoder": SEQUENCE_CODER,
     "Seq2Seq": WRITER,
+    "StyleGAN": PLAYERS._replace(methods=PLAYERS.methods | {"mix_styles"}),
     "VariationalAutoencoder": VARIATIONAL,
 }
 NAMES = list(ESTIMATORS)
@@ -206,6 +208,7 @@ REGRESSORS = [n for n in OF_ROWS if ESTIMATORS[n].tags.get("estimator_type") == 
 SUPERVISED = CLASSIFIERS + REGRESSORS
 WEIGHTED = [n for n in SUPERVISED if not n.startswith("DB")]  # machines know no weights
 CODERS = [n for n in NAMES if "Autoencoder" in n]
+GROWING = ("ProgressiveGAN", "StyleGAN")
 ADVERSARIAL = [n for n in NAMES if ESTIMATORS[n].methods >= PLAYERS.methods]
 RBMS = [n for n in NAMES if ESTIMATORS[n] is RESTRICTED]
 MACHINES = [*RBMS, "BoltzmannMachine", "DBM", "DBN", "MultimodalDBN"]
@@ -337,8 +340,10 @@ def make(name, **settings):
         of_network = ("activation", "batch_norm", "dropout")
         inside = {k: settings.pop(k) for k in of_network if k in settings}
         network = {"architecture": ConvNet(channels=4, dense=8, **inside)}
-    elif name in ("ConvAutoencoder", "DCGAN"):
+    elif name in ("ConvAutoencoder", "DCGAN", *GROWING):
         network = {"n_components": 8, "filters": 4}
+        for of_others in ("activation", "batch_norm", "dropout") if name in GROWING else ():
+            settings.pop(of_others, None)
     elif name.startswith(("Auto", "GAN", "Variat", "MLP", "DBMC", "DBNC", "DBNR")):
         network = {"hidden_layer_sizes": (8,)}
     elif name in MACHINES:
@@ -367,6 +372,8 @@ def learner(name, **settings):
     settings = {"learning_rate": "one_cycle", "learning_rate_init": 0.05} | settings
     if name == "VariationalAutoencoder":
         settings = {"beta": 0.1} | settings  # or codes of four columns say little of them
+    if name in GROWING:
+        settings = settings | {"learning_rate_init": 0.005, "filters": 16}
     return make(name, **{"max_iter": 15, "batch_size": 10} | settings)
 
 

@@ -72,7 +72,10 @@ class NoImprovement(Callback):
 
     def on_epoch_end(self, net: Trainer, **_: Any) -> None:
         """Compare with the best so far."""
-        if not net.sees_all:  # harder samples are to come, with which the loss rises
+        if not net.sees_all:  # what is to come is harder, so that the loss rises
+            if self.keep_best:
+                with net.averaged():
+                    self.best_weights = net.flat.snapshot()
             return
         now = net.history[-1][self.key]
         value, best = self.sign * now, self.sign * self.best

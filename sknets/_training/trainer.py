@@ -160,7 +160,7 @@ class Trainer(NeuralNet):
         self.interrupted = self.diverged = False
         self.within_epoch = False  # where a cut-off leaves weights that no epoch ended with
         self.least_loss = np.inf  # of the epochs of this call
-        self.sees_all = True  # but for the epochs in which a curriculum still grows
+        self.sees_all = True  # but for the epochs in which a curriculum or a network still grows
         self.result: FullBatchResult | None = None
         self.drawing = [layer for layer in module.modules() if isinstance(layer, RandomLayer)]
         self.seen = Seen()

@@ -2,6 +2,8 @@
 
 from sknets.gan.dcgan import DCGAN
 from sknets.gan.gan import GAN
+from sknets.gan.progressive import ProgressiveGAN
+from sknets.gan.stylegan import StyleGAN
 from sknets.gan.two_sample import TwoSampleReport
 
-__all__ = ["DCGAN", "GAN", "TwoSampleReport"]
+__all__ = ["DCGAN", "GAN", "ProgressiveGAN", "StyleGAN", "TwoSampleReport"]

@@ -176,6 +176,7 @@ class AdversarialTrainer(Trainer):
         """A turn of the discriminator, and one of the generator where it is due."""
         if batch.x.shape[0] < self.step.module.discriminator.n_packed:
             return StepResult(self.flat.values.new_zeros(()), None)  # a rest that fills no pack
+        self.advance(len(self.losses[DISCRIMINATOR]) / self.n_batches)
         both = self.step.deal(batch)
         result = self.turn(DISCRIMINATOR, batch)
         self.losses[DISCRIMINATOR].append(result.loss)
@@ -185,6 +186,11 @@ class AdversarialTrainer(Trainer):
             if self.average is not None:
                 self.average.update()
         return result
+
+    def advance(self, share: float) -> None:
+        """Have the network change with the training, of whose present epoch a share is over."""
+        epochs = self.epochs_of_fit + share
+        self.step.module.advance(epochs / (self.recipe.span or self.recipe.max_epochs))
 
     def turn(self, player: int, batch: Batch) -> StepResult:
         """Update one player alone."""
@@ -201,7 +207,10 @@ class AdversarialTrainer(Trainer):
     ) -> None:
         """One pass over the data; the loss of the epoch is the generator's."""
         self.losses: tuple[list[Tensor], list[Tensor]] = [], []
+        self.n_batches = -(-iterator.n_samples // iterator.batch_size)
         super().run_single_epoch(iterator, training, prefix, step_fn, **how)
+        self.advance(1.0)
+        self.sees_all = self.sees_all and self.step.module.is_grown
         if not self.losses[GENERATOR]:  # none of its turns was in this epoch
             with torch.no_grad():
                 self.losses[GENERATOR].append(self.step.of_generator())

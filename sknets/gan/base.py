@@ -183,10 +183,6 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
     # -- what a family supplies
 
     @abstractmethod
-    def _players(self, n_inputs: int) -> tuple[Generator, nn.Module, nn.Module, int]:
-        """A generator, what makes images of rows, the discriminator's body, and its features."""
-
-    @abstractmethod
     def _fit_units(self, network: AdversarialNet, batches: Data) -> None:
         """Fill the network's units from the data."""
 
@@ -226,27 +222,29 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
         """Of the network's inputs, without classes."""
         return self.n_features_in_
 
-    def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> AdversarialNet:
+    def _network(
+        self, generator: Generator, images: nn.Module, body: nn.Module, n_features: int
+    ) -> AdversarialNet:
+        """A generator, and what makes features of images of rows, as a network."""
         n_inputs = self._n_columns()
-        generator, images, body, n_features = self._players(n_inputs)
         head: nn.Module = nn.Linear(n_features, 1)
-        projects = self._n_classes > 0 and self.conditioning == "projection"
         projection: nn.Module | None = None
-        if projects:
+        if self._projects():
             projection = nn.Linear(self._n_classes, n_features, bias=False)
         if self.spectral_norm:
             body, head = spectrally_normalised(body), SpectralNorm(head)
             projection = SpectralNorm(projection) if projection is not None else None
-        discriminator = Discriminator(
-            images, body, head, projection, self.n_packed, n_inputs, self._n_classes
-        )
-        return AdversarialNet(
-            generator,
-            discriminator,
-            Prior(self.n_components, self.prior),
-            Units(n_inputs),
-            InstanceNoise(self.instance_noise),
-        )
+        how = (images, body, head, projection, self.n_packed, n_inputs, self._n_classes)
+        return AdversarialNet(generator, Discriminator(*how), *self._shared(n_inputs))
+
+    def _shared(self, n_inputs: int) -> tuple[Prior, Units, InstanceNoise]:
+        """What both players share."""
+        prior = Prior(self.n_components, self.prior)
+        return prior, Units(n_inputs), InstanceNoise(self.instance_noise)
+
+    def _projects(self) -> bool:
+        """Whether the discriminator is told classes as directions."""
+        return self._n_classes > 0 and self.conditioning == "projection"
 
     def _n_seen_classes(self) -> int:
         """Columns of classes that the discriminator's body takes."""
@@ -285,7 +283,7 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
         reference = network.discriminator.reference
         if len(reference):
             first = next(iter(batches.epoch(generator(self._seed, Stream.PRETRAIN)))).x
-            x, classes = network.split(first)
+            x, classes = network.whole(first)
             rows = torch.arange(len(reference), device=x.device) % len(x)
             reference.copy_(torch.cat([x, classes], 1)[rows])
 
@@ -345,7 +343,8 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
         places = None
         if self._n_classes:
             places = np.arange(n) % self._n_classes
-        self.progress_samples_.append(self._drawn(n, places, self._seed))
+        made = self._made(n, places, self._seed)
+        self.progress_samples_.append(self._given_back(made))
 
     def _start_records(self) -> None:
         super()._start_records()
@@ -371,8 +370,7 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
     @property
     def _n_features_out(self) -> int:
         head = self.module_.discriminator.head
-        layer = head.layer if isinstance(head, SpectralNorm) else head
-        return layer.in_features
+        return getattr(head, "layer", head).in_features  # of a wrapped one
 
     def _run_once(self) -> None:
         self.sample(random_state=0)
@@ -545,13 +543,16 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
         x : ndarray of shape (n_samples, n_features)
             The samples.
         """
+        return self._sampled(n_samples, y, random_state)
+
+    def _sampled(self, n_samples: int, y: Any, random_state: Any, sampler: Any = None) -> Any:
         check_is_fitted(self)
         check_values("sample", SAMPLING, {"n_samples": n_samples})
         given = self._places_for(n_samples, y)
         seed = draw_seed(random_state)
         places = self._drawn_places(n_samples, seed) if given is None else given
         n = n_samples if places is None else len(places)
-        return self._drawn(n, places, seed)
+        return self._given_back(self._made(n, places, seed, sampler))
 
     def generate(self, codes: Any, *, y: Any = None) -> np.ndarray:
         """Make samples of given codes.
@@ -636,7 +637,7 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
         classes = self._classes_of(rows.shape[0], y)
         rows = np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows[:])
         like = next(self.module_.parameters())
-        target = self.module_.units.seen(torch.from_numpy(rows).to(like))
+        target, _ = self.module_.split(torch.from_numpy(rows).to(like))
         drawn = generator(draw_seed(random_state), Stream.SAMPLE, device=like.device)
         best, least = None, None
         for _ in range(n_starts):
@@ -694,11 +695,9 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
             raise ValueError(f"y has {len(places)} classes for {n} samples.")
         return torch.eye(self._n_classes)[torch.from_numpy(places)]
 
-    def _drawn(self, n: int, places: np.ndarray | None, seed: int) -> np.ndarray:
-        """Samples as data, in the form of the fit."""
-        return self._given_back(self._made(n, places, seed))
-
-    def _made(self, n: int, places: np.ndarray | None, seed: int) -> np.ndarray:
+    def _made(
+        self, n: int, places: np.ndarray | None, seed: int, sampler: Any = None
+    ) -> np.ndarray:
         """Samples as the network's columns."""
         like = next(self.module_.parameters())
         drawn = generator(seed, Stream.SAMPLE, device=like.device)
@@ -706,19 +705,22 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
         classes = torch.empty(n, 0)
         if places is not None:
             classes = torch.eye(self._n_classes)[torch.from_numpy(places)]
-        return self._by_codes(z.cpu().numpy(), classes, drawn)
+        return self._by_codes(z.cpu().numpy(), classes, drawn, sampler)
 
     def _by_codes(
-        self, codes: np.ndarray, classes: Tensor, drawn: torch.Generator | None
+        self,
+        codes: np.ndarray,
+        classes: Tensor,
+        drawn: torch.Generator | None,
+        sampler: Any = None,
     ) -> np.ndarray:
-        """Samples of codes as the network's columns, a slice of them at a time."""
+        """Samples of codes as the network's columns, a slice of them at a time.
+
+        They are made by the network's ``sample``, or what takes the same.
+        """
         inputs = np.hstack([codes, classes.numpy().astype(codes.dtype)])
-        n = codes.shape[1]
-
-        def made(x: Tensor) -> Tensor:
-            return self.module_.sample(x[:, :n], x[:, n:], drawn)
-
-        return self._by_rows(inputs, made)
+        n, make = codes.shape[1], sampler or self.module_.sample
+        return self._by_rows(inputs, lambda x: make(x[:, :n], x[:, n:], drawn))
 
     def _given_back(self, values: np.ndarray) -> np.ndarray:
         """Values of the network's columns as data in the form of the fit."""

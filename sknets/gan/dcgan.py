@@ -22,7 +22,7 @@ from sknets.cnn.architecture import DIMENSIONS
 from sknets.cnn.images import Images
 from sknets.cnn.layers import same_padding
 from sknets.gan.images import AdversarialImages
-from sknets.gan.network import ChainGenerator, Generator
+from sknets.gan.network import AdversarialNet, ChainGenerator
 from sknets.layers import ACTIVATIONS, Dropout, initialise
 
 STEP = 2  # by which each convolution changes the sides
@@ -124,7 +124,7 @@ class DCGAN(AdversarialImages):
         rules = self._rules()
         return not (rules.gradient_penalty or rules.r1 or self.spectral_norm)
 
-    def _players(self, n_inputs: int) -> tuple[Generator, nn.Module, nn.Module, int]:
+    def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> AdversarialNet:
         channels, *sides = self.image_shape_
         filters, sizes = self._filters(), [tuple(sides)]
         for _ in filters:
@@ -133,7 +133,7 @@ class DCGAN(AdversarialImages):
         n_seen = self.n_packed * (channels + self._n_seen_classes())
         body = self._down(n_seen, filters, sizes)
         n_features = self._with_neighbours(body, filters[-1] * prod(sizes[-1]))
-        return generator, self._images(), nn.Sequential(body), n_features
+        return self._network(generator, self._images(), nn.Sequential(body), n_features)
 
     def _up(self, channels: int, filters: tuple[int, ...], sizes: list[tuple[int, ...]]) -> Layers:
         """The generator's layers, from codes to rows."""

@@ -125,6 +125,8 @@ class Replay:
 
     def mixed(self, made: Tensor, generator: torch.Generator | None) -> Tensor:
         """Half of a batch, and as many earlier ones, whose places the other half takes."""
+        if self.kept is not None and self.kept.shape[1] != made.shape[1]:
+            self.kept = None  # of images of another size
         if self.kept is None or len(self.kept) < self.size:
             kept = made if self.kept is None else torch.cat([self.kept, made])
             self.kept = kept[: self.size].clone()

@@ -17,7 +17,7 @@ from sknets._params import Interval, InvalidParameterError, OneOf, estimator, is
 from sknets.base.columns import Columns, categorical_columns
 from sknets.base.dense import hidden_layers
 from sknets.gan.base import AdversarialNetwork
-from sknets.gan.network import AdversarialNet, Categories, ChainGenerator, Generator
+from sknets.gan.network import AdversarialNet, Categories, ChainGenerator
 from sknets.layers import ACTIVATIONS, initialise
 
 
@@ -145,7 +145,8 @@ class GAN(AdversarialNetwork):
             units.shift[chosen] = mean[chosen]
             units.scale[chosen] = torch.where(spread > tiny, spread, 1.0)[chosen]
 
-    def _players(self, n_inputs: int) -> tuple[Generator, nn.Module, nn.Module, int]:
+    def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> AdversarialNet:
+        n_inputs = self._n_columns()
         sizes = (self.n_components + self._n_classes, *self._sizes("hidden_layer_sizes"))
         layers = hidden_layers(sizes, activation=self.activation, batch_norm=self.batch_norm)
         layers["output"] = nn.Linear(sizes[-1], n_inputs)
@@ -156,7 +157,7 @@ class GAN(AdversarialNetwork):
         columns = self._columns
         head = None if columns.are_numbers else Categories(columns.widths)
         generator = ChainGenerator(nn.Sequential(layers), head)
-        return generator, nn.Identity(), nn.Sequential(body), n_features
+        return self._network(generator, nn.Identity(), nn.Sequential(body), n_features)
 
     def _fill(self, module: nn.Module, drawn: torch.Generator) -> None:
         initialise(module, "he_normal", "auto", 0.0, drawn)

@@ -216,7 +216,7 @@ class Discriminator(nn.Module):
             return self.body(own)
         if self.training:
             return self.body(self.packed(own))
-        n = x.shape[1]
+        n = self.reference.shape[1] - self.n_classes
         reference = self.with_classes(self.reference[:, :n], self.reference[:, n:])
         beside = reference[: self.n_packed - 1].flatten(0, 1)[None]
         own = torch.cat([own, beside.expand(len(own), *beside.shape[1:])], 1)
@@ -270,6 +270,15 @@ class AdversarialNet(nn.Module):
         super().__init__()
         self.generator, self.discriminator = generator, discriminator
         self.prior, self.units, self.noise = prior, units, noise
+
+    is_grown = True
+
+    def advance(self, progress: float) -> None:
+        """Change with the share of the training that is over."""
+
+    def whole(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows as reference samples, and their classes."""
+        return self.split(inputs)
 
     def split(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Rows in the network's units, and their classes."""

@@ -26,6 +26,8 @@ class SpectralNorm(nn.Module):
     layer : nn.Linear or a convolution
     """
 
+    is_one_layer = True
+
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
         self.layer: Any = layer
@@ -55,15 +57,21 @@ class SpectralNorm(nn.Module):
         return torch.dot(left, matrix @ right).clamp_min(SMALLEST)
 
     def forward(self, x: Tensor) -> Tensor:
-        layer = self.layer
-        weight = layer.weight / self.norm()
-        if isinstance(layer, nn.Linear):
-            return F.linear(x, weight, layer.bias)
-        made: Tensor = layer._conv_forward(x, weight, layer.bias)
-        return made
+        return multiplied(self.layer, x, self.layer.weight / self.norm(), self.layer.bias)
 
 
 N_FIRST_STEPS = 15
+
+
+def multiplied(layer: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """What a linear layer or a convolution makes with other weights than its own.
+
+    Other threads may be using the layer, whose own weights therefore stay in their place.
+    """
+    if isinstance(layer, nn.Linear):
+        return F.linear(x, weight, bias)
+    made: Tensor = layer._conv_forward(x, weight, bias)
+    return made
 
 
 def spectrally_normalised(layers: nn.Module) -> nn.Module:

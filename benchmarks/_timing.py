@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import warnings
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 import sknets
@@ -167,4 +169,54 @@ def arguments(doc: str, *, repeats: int | None = 7) -> ArgumentParser:
     parser.add_argument("--json", help="file to write the results to")
     if repeats is not None:
         parser.add_argument("--repeats", type=int, default=repeats, help="default: %(default)s")
+    return parser
+
+
+def run_cases(
+    all_cases: Mapping[str, Any],
+    sides: Callable[[Any], Mapping[str, Callable[[], Any]]],
+    bars: Mapping[str, float],
+    *,
+    toy: bool = False,
+    repeats: int = 7,
+    threads: list[int] | None = None,
+    cases: list[str] | None = None,
+    json: str | None = None,
+) -> list[Timing]:
+    """Time cases, each on one thread and on all, print tables and write them.
+
+    Parameters
+    ----------
+    all_cases : dict of NamedTuple
+        With ``epochs``; the first is the one of toy size, for one epoch.
+    sides : callable
+        ``sides(case)`` gives what to run, as `alternate` takes it.
+    bars : dict of float
+        As of `print_table`.
+    toy, repeats, threads, cases, json
+        The options of `case_arguments`.
+    """
+    print_environment()
+    results = []
+    for name in list(all_cases)[:1] if toy else cases or all_cases:
+        case = all_cases[name]
+        if toy:
+            case, repeats, threads = case._replace(epochs=1), 1, [1]
+        for n_threads in threads or sorted({1, os.cpu_count() or 1}):
+            title = f"{name}, {n_threads} thread(s), {case.epochs} epochs"
+            with at_most_threads(n_threads), warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                results.append(alternate(sides(case), repeats, case=title))
+            print_table(results[-1], bars)
+    write_json(json, results)
+    return results
+
+
+def case_arguments(doc: str, cases: Mapping[str, Any]) -> ArgumentParser:
+    """A parser of the options of a benchmark of several cases on several numbers of threads."""
+    parser = arguments(doc)
+    parser.add_argument(
+        "--threads", type=int, nargs="+", help="default: one, and as many as there are cores"
+    )
+    parser.add_argument("--cases", nargs="+", choices=cases, help="default: all")
     return parser

@@ -6,28 +6,18 @@ loop is what somebody who knows PyTorch writes by hand.
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
-from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 from torch.nn.functional import mse_loss
 
-from benchmarks._timing import (
-    Timing,
-    alternate,
-    arguments,
-    at_most_threads,
-    print_environment,
-    print_table,
-    write_json,
-)
+from benchmarks._timing import case_arguments, run_cases
 from sknets import Autoencoder
 from sknets.datasets import load_mnist
 
@@ -103,39 +93,12 @@ def fit_bare_loop(X: np.ndarray, case: Case) -> nn.Module:
 SIDES = {"ours": fit_ours, "bare loop": fit_bare_loop, "ours, bfloat16": fit_in_bfloat16}
 
 
-def compare(name: str, case: Case, n_threads: int, repeats: int) -> Timing:
+def sides(case: Case) -> dict[str, Callable[[], Any]]:
     X = np.ascontiguousarray(case.load(), dtype=np.float32)
-    sides = {side: lambda fit=fit: fit(X, case) for side, fit in SIDES.items()}
-    title = f"{name}, {n_threads} thread(s), {case.epochs} epochs"
-    with at_most_threads(n_threads), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return alternate(sides, repeats, case=title)
+    return {side: partial(fit, X, case) for side, fit in SIDES.items()}
 
 
-def main(
-    toy: bool = False,
-    repeats: int = 7,
-    threads: list[int] | None = None,
-    cases: list[str] | None = None,
-    json: str | None = None,
-) -> list[Timing]:
-    print_environment()
-    results = []
-    for name in ["digits 64-32-64"] if toy else cases or CASES:
-        case = CASES[name]
-        if toy:
-            case, repeats, threads = case._replace(epochs=1), 1, [1]
-        for n_threads in threads or sorted({1, os.cpu_count() or 1}):
-            results.append(compare(name, case, n_threads, repeats))
-            print_table(results[-1], BARS)
-    write_json(json, results)
-    return results
-
+main = partial(run_cases, CASES, sides, BARS)
 
 if __name__ == "__main__":
-    parser = arguments(__doc__)
-    parser.add_argument(
-        "--threads", type=int, nargs="+", help="default: one, and as many as there are cores"
-    )
-    parser.add_argument("--cases", nargs="+", choices=CASES, help="default: all")
-    main(**vars(parser.parse_args()))
+    main(**vars(case_arguments(__doc__, CASES).parse_args()))

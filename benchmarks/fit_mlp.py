@@ -25,8 +25,8 @@ from torch.nn.functional import cross_entropy
 from benchmarks._timing import (
     Timing,
     alternate,
-    arguments,
     at_most_threads,
+    case_arguments,
     print_environment,
     print_table,
     write_json,
@@ -168,9 +168,4 @@ def main(
 
 
 if __name__ == "__main__":
-    parser = arguments(__doc__)
-    parser.add_argument(
-        "--threads", type=int, nargs="+", help="default: one, and as many as there are cores"
-    )
-    parser.add_argument("--cases", nargs="+", choices=CASES, help="default: all")
-    main(**vars(parser.parse_args()))
+    main(**vars(case_arguments(__doc__, CASES).parse_args()))

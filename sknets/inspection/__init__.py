@@ -8,6 +8,7 @@ from sknets.inspection.images import ImagesDisplay
 from sknets.inspection.layer_table import summary
 from sknets.inspection.loss_curve import LossCurveDisplay
 from sknets.inspection.machines import FantasyParticlesDisplay, FreeEnergyDisplay
+from sknets.inspection.players import GameLossDisplay, SampleProgressDisplay
 from sknets.inspection.reconstructions import ReconstructionsDisplay
 from sknets.inspection.saliency import SaliencyDisplay, saliency
 from sknets.inspection.states import GradientNormDisplay, HiddenStatesDisplay
@@ -20,6 +21,7 @@ __all__ = [
     "CodePlaneDisplay",
     "FantasyParticlesDisplay",
     "FreeEnergyDisplay",
+    "GameLossDisplay",
     "GradientNormDisplay",
     "HiddenStatesDisplay",
     "ImagesDisplay",
@@ -28,6 +30,7 @@ __all__ = [
     "PatchesDisplay",
     "ReconstructionsDisplay",
     "SaliencyDisplay",
+    "SampleProgressDisplay",
     "TextDisplay",
     "WeightsDisplay",
     "adversarial_examples",

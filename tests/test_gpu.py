@@ -13,6 +13,8 @@ from sklearn.datasets import load_digits
 from sknets import (
     DBM,
     DBN,
+    DCGAN,
+    GAN,
     Autoencoder,
     AutoencoderOutlierDetector,
     BernoulliRBM,
@@ -26,9 +28,11 @@ from sknets import (
     MLPClassifier,
     MLPRegressor,
     MultimodalDBN,
+    ProgressiveGAN,
     RecurrentAutoencoder,
     RNNClassifier,
     Seq2Seq,
+    StyleGAN,
     VariationalAutoencoder,
     load,
     save,
@@ -314,6 +318,38 @@ def test_autoencoders_learn_on_cuda(coder):
     if hasattr(coder, "sample"):
         assert coder.sample(3, random_state=0).shape == (3, 64)
         assert np.isfinite(coder.log_likelihood(*given, n_samples=20)).all()
+
+
+IMAGES = {"image_shape": (8, 8), "filters": (8, 8)}
+
+
+@pytest.mark.parametrize(
+    "gan",
+    [
+        GAN(4, (32,), r1=0.1, replay_size=50, instance_noise=0.1),
+        GAN(4, (32,), loss="wasserstein", n_discriminator_steps=2, n_packed=2),
+        GAN(4, (32,), minibatch_discrimination=4, spectral_norm=True, conditional=True),
+        GAN(4, (32,), categorical_features=[0, 3], averaging="ema"),
+        DCGAN(4, minibatch_std=True, precision="bfloat16", **IMAGES),
+        ProgressiveGAN(4, conditional=True, **IMAGES),
+        StyleGAN(4, **IMAGES),
+    ],
+    ids=str,
+)
+def test_adversarial_networks_learn_on_cuda(gan):
+    gan = clone(gan).set_params(**QUICK | {"max_iter": 6}, device="cuda", random_state=0)
+    gan.fit(X, y)
+    assert next(gan.module_.parameters()).device.type == "cuda"
+    assert np.isfinite(gan.score(X, y))
+    assert gan.sample(3, random_state=0).shape == (3, 64)
+    codes = np.random.default_rng(0).normal(size=(2, 4))
+    of_class = {"y": [0, 1]} if gan.conditional else {}
+    made = gan.generate(codes, **of_class)
+    assert gan.invert(made, n_steps=5, n_starts=2, **of_class).shape == (2, 4)
+    kept = pickle.loads(pickle.dumps(gan)).set_params(device="cpu")
+    kept.module_.to("cpu")
+    assert_allclose(kept.generate(codes, **of_class), made, atol=1e-3)
+    assert_allclose(kept.transform(X), gan.transform(X), atol=1e-3)
 
 
 @pytest.mark.parametrize("settings", [{}, {"loss": "log_loss"}, {"tied_weights": True}], ids=str)

@@ -122,7 +122,7 @@ class AdversarialStep:
         if rules.r1:
             loss = loss + rules.r1 * r1_penalty(of_real, real)
         if rules.gradient_penalty:
-            share = torch.rand(len(real), 1, generator=module.prior.generator).to(real)
+            share = real.new_empty(len(real), 1).uniform_(generator=module.prior.generator)
             between = torch.lerp(real, made, share).detach().requires_grad_()
             logits = module.discriminator(between, self.classes).to(real.dtype)
             loss = loss + rules.gradient_penalty * gradient_penalty(logits, between)

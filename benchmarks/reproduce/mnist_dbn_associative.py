@@ -42,7 +42,7 @@ PERSISTENT: dict[str, Any] = RBM | {
     "momentum": 0.0,
     "centring": True,
     "visible_bias_init": "data",
-    "n_iter": 200,
+    "n_iter": 120,
 }
 NETWORKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "up and down": ([RBM] * 3, UP_DOWN),

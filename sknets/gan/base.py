@@ -55,17 +55,31 @@ SCORING_SEED = 0  # of all draws for scores, so that candidates are judged alike
 GRADIENT_PENALTY = 10.0  # of loss="wasserstein" (Gulrajani et al., 2017)
 
 
-@estimator
-class GameParameters(BaseEstimator):
-    """Abstract: what the players want, and what keeps them in balance."""
-
-    loss: str = param(
-        "non_saturating",
+def game_loss(default: str) -> Any:
+    """The parameter that says what the players want."""
+    return param(
+        default,
         OneOf(*GAME_LOSSES),
         "What the players minimise: cross-entropies ('non_saturating'; 'minimax', whose generator "
         "learns slowly from a discriminator that is sure), squared distances ('least_squares'), "
         "the difference of the means ('wasserstein') or a margin ('hinge').",
     )
+
+
+def told_of_deviation(default: bool) -> Any:
+    """The parameter that tells the discriminator how much samples differ."""
+    return param(
+        default,
+        "boolean",
+        "Whether the discriminator is told the standard deviation over a minibatch.",
+    )
+
+
+@estimator
+class GameParameters(BaseEstimator):
+    """Abstract: what the players want, and what keeps them in balance."""
+
+    loss: str = game_loss("non_saturating")
     gradient_penalty: Any = param(
         "auto",
         [OneOf("auto"), Interval(Real, 0, None, closed="left")],
@@ -114,11 +128,7 @@ class GameParameters(BaseEstimator):
         "Numbers by which the discriminator is told how near the other samples of a minibatch are. "
         "0: none.",
     )
-    minibatch_std: bool = param(
-        False,
-        "boolean",
-        "Whether the discriminator is told the standard deviation over a minibatch.",
-    )
+    minibatch_std: bool = told_of_deviation(False)
     n_packed: int = param(
         1,
         Interval(Integral, 1, N_REFERENCE, closed="both"),

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from sknets._params import Interval, InvalidParameterError, OneOf, estimator, is_count, param
 from sknets.gan.adversarial import Rules
+from sknets.gan.base import game_loss, told_of_deviation
 from sknets.gan.growing import (
     LEAK,
     Equalised,
@@ -102,11 +103,7 @@ class GrowingImages(AdversarialImages):
         [None, "array-like"],
         "How the epochs are shared among the sizes, from the smallest on. None: evenly.",
     )
-    minibatch_std: bool = param(
-        True,
-        "boolean",
-        "Whether the discriminator is told the standard deviation over a minibatch.",
-    )
+    minibatch_std: bool = told_of_deviation(True)
     learning_rate_init: float = param(
         0.001,
         Interval(Real, 0, None, closed="neither"),
@@ -237,13 +234,7 @@ class ProgressiveGAN(GrowingImages):
     (3, 8, 8)
     """
 
-    loss: str = param(
-        "wasserstein",
-        OneOf("non_saturating", "minimax", "least_squares", "wasserstein", "hinge"),
-        "What the players minimise: cross-entropies ('non_saturating'; 'minimax', whose generator "
-        "learns slowly from a discriminator that is sure), squared distances ('least_squares'), "
-        "the difference of the means ('wasserstein') or a margin ('hinge').",
-    )
+    loss: str = game_loss("wasserstein")
 
     def _rules(self) -> Rules:
         drift = DRIFT if self.loss == "wasserstein" else 0.0

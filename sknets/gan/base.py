@@ -297,6 +297,15 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
             rows = torch.arange(len(reference), device=x.device) % len(x)
             reference.copy_(torch.cat([x, classes], 1)[rows])
 
+    def _batches(self, data: TrainingSet, incremental: bool) -> Data:
+        batches = super()._batches(data, incremental)
+        if batches.batch_size < self.n_packed:
+            raise InvalidParameterError(
+                f"The 'n_packed' parameter of {type(self).__name__} must be at most the number of "
+                f"samples in a minibatch, {batches.batch_size}. Got {self.n_packed} instead."
+            )
+        return batches
+
     def _flat(self, module: nn.Module) -> FlatParameters:
         network: Any = module
         return FlatParameters(module, [network.generator, network.discriminator])
@@ -604,10 +613,8 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
         """
         check_values("interpolate", SAMPLING, {"n_steps": n_steps})
         first, last = self._checked_codes(np.stack([np.ravel(start), np.ravel(end)]))
-        shares = np.linspace(0, 1, n_steps)[:, None]
-        way = (
-            arc(first, last, shares) if self.prior == "normal" else first + shares * (last - first)
-        )
+        along = arc if self.module_.prior.kind == "normal" else line
+        way = along(first, last, np.linspace(0, 1, n_steps)[:, None])
         return self.generate(way, y=y)
 
     def invert(
@@ -675,7 +682,7 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
-            if self.prior == "uniform":
+            if network.prior.kind == "uniform":
                 z.data.clamp_(-1, 1)
         with torch.no_grad():
             distance = (network.generator(z, classes, None) - target).square().sum(1)

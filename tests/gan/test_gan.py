@@ -268,6 +268,7 @@ def test_early_stopping_keeps_the_best_generator():
     [
         ({"loss": "hinge", "label_smoothing": 0.1}, "for losses with targets"),
         ({"conditional": True, "n_packed": 2}, "needs conditioning='concatenation'"),
+        ({"n_packed": 30, "batch_size": 20}, "at most the number of samples in a minibatch, 20"),
         ({"solver": "lbfgs"}, "needs a stochastic solver"),
         ({"averaging": "snapshots", "n_snapshots": 2}, "is one network"),
         ({"discriminator_layer_sizes": (3, 0)}, "must hold whole numbers > 0"),

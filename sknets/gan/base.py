@@ -144,7 +144,7 @@ class GameParameters(BaseEstimator):
     n_progress_samples: int = param(
         0,
         Interval(Integral, 0, None, closed="left"),
-        "Samples from the same codes that are kept after each epoch, in progress_samples_.",
+        "Samples from the same codes that are kept after each epoch, in `progress_samples_`.",
     )
     _shape_parameters: ClassVar[tuple[str, ...]] = (
         "minibatch_discrimination",

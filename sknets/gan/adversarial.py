@@ -88,6 +88,10 @@ class AdversarialStep:
         module = self.module
         with torch.set_grad_enabled(both), self.multiplying():
             self.real, self.classes = module.split(batch.x)
+            n, n_packed = len(self.real), module.discriminator.n_packed
+            if n < n_packed:  # a rest that would fill no pack
+                rows = torch.arange(n_packed, device=self.real.device) % n
+                self.real, self.classes = self.real[rows], self.classes[rows]
             drawn = module.prior.generator
             z = module.prior(len(self.real), self.real, drawn)
             self.made = module.generator(z, self.classes, drawn).to(self.real.dtype)
@@ -174,8 +178,6 @@ class AdversarialTrainer(Trainer):
 
     def train_step(self, batch: Batch, **_: Any) -> StepResult:
         """A turn of the discriminator, and one of the generator where it is due."""
-        if batch.x.shape[0] < self.step.module.discriminator.n_packed:
-            return StepResult(self.flat.values.new_zeros(()), None)  # a rest that fills no pack
         self.advance(len(self.losses[DISCRIMINATOR]) / self.n_batches)
         both = self.step.deal(batch)
         result = self.turn(DISCRIMINATOR, batch)

@@ -529,6 +529,7 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
         chosen = np.random.default_rng(SCORING_SEED).permutation(n)[:N_SCORED]
         rows = rows[np.sort(chosen)]
         rows = np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows, dtype=np.float64)
+        rows = rows.reshape(len(rows), -1)  # images of a Dataset
         real, classes = rows[:, :width], rows[:, width:]
         places = classes.argmax(1) if classes.shape[1] else None
         if places is None:
@@ -612,7 +613,7 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
             The samples.
         """
         check_values("interpolate", SAMPLING, {"n_steps": n_steps})
-        first, last = self._checked_codes(np.stack([np.ravel(start), np.ravel(end)]))
+        first, last = (self._checked_codes(np.reshape(code, (1, -1)))[0] for code in (start, end))
         along = arc if self.module_.prior.kind == "normal" else line
         way = along(first, last, np.linspace(0, 1, n_steps)[:, None])
         return self.generate(way, y=y)

@@ -71,6 +71,15 @@ class AdversarialImages(ImageReader, AdversarialNetwork):
 
     _fit_state: ClassVar[dict[str, type]] = {"_item_shape": tuple}  # of what a fit was given
 
+    def _check_settings(self, incremental: bool) -> None:
+        super()._check_settings(incremental)
+        extractor = self.feature_extractor
+        if extractor is not None and not hasattr(extractor, "transform"):
+            raise InvalidParameterError(
+                f"The 'feature_extractor' parameter of {type(self).__name__} must have a method "
+                f"transform. Got {extractor!r} instead."
+            )
+
     def _read(self, X: Any, rows: Any, reset: bool) -> Any:
         if reset:
             self._item_shape = self._given_shape(X, rows) or (self.n_features_in_,)

@@ -82,6 +82,11 @@ class ProgressiveGenerator(GrowingGenerator):
         return x, before
 
 
+def is_share(value: Any) -> bool:
+    """Whether a value is a finite number > 0."""
+    return isinstance(value, Real) and 0 < float(value) < math.inf
+
+
 @estimator
 class GrowingImages(AdversarialImages):
     """Abstract: a generative adversarial network that grows with its images."""
@@ -152,7 +157,7 @@ class GrowingImages(AdversarialImages):
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         X, y = super()._validate(X, y, reset)
         shares, n = self.size_shares, len(self._sizes())
-        if shares is not None and (len(shares) != n or not all(share > 0 for share in shares)):
+        if shares is not None and (len(shares) != n or not all(map(is_share, shares))):
             raise InvalidParameterError(
                 f"The 'size_shares' parameter of {type(self).__name__} must hold {n} numbers > 0, "
                 f"one for each size of images of {self.image_shape_[1:]}. Got {shares!r} instead."

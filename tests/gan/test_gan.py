@@ -287,6 +287,18 @@ def test_codes_of_another_size_are_errors():
         net.generate(np.ones((1, 3)))
 
 
+def test_ends_of_a_way_must_be_codes():
+    with pytest.raises(ValueError, match=r"have 2 numbers\. Got 3"):
+        gan().fit(TWO).interpolate([1, 2], [1, 2, 3])
+
+
+def test_rows_that_fill_no_pack_are_repeated():
+    net = gan(n_packed=40, curriculum="linear", max_iter=60)
+    net.fit(TWO, difficulty=np.arange(600))
+    assert np.isfinite(net.discriminator_loss_curve_).all()
+    assert len(net.discriminator_loss_curve_) == 60
+
+
 def test_players_minimise_no_function_together():
     with pytest.raises(ValueError, match="two players"):
         check_gradients(gan().fit(TWO), TWO, None)

@@ -6,6 +6,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.svm import SVC
 from torch import nn
 
 from sknets import ProgressiveGAN, StyleGAN
@@ -247,6 +248,8 @@ def test_truncated_styles_are_nearer_to_their_mean(styled):
         ({"filters": (3, 0)}, "must hold whole numbers > 0"),
         ({"spectral_norm": True}, "knows no spectral_norm"),
         ({"size_shares": (1,)}, "must hold 2 numbers > 0"),
+        ({"size_shares": ("a", "b")}, "must hold 2 numbers > 0"),
+        ({"feature_extractor": SVC()}, "must have a method transform"),
     ],
 )
 @BOTH

@@ -194,6 +194,16 @@ class AdversarialTrainer(Trainer):
         epochs = self.epochs_of_fit + share
         self.step.module.advance(epochs / (self.recipe.span or self.recipe.max_epochs))
 
+    def snapshot(self) -> list[Tensor]:
+        """A copy of the weights, and of how far the network has grown."""
+        return [torch.tensor(self.step.module.level, dtype=torch.float64), *super().snapshot()]
+
+    def restore(self, snapshot: list[Tensor]) -> None:
+        """Go back to a snapshot, with a fresh optimiser."""
+        level, *weights = snapshot
+        super().restore(weights)
+        self.step.module.set_level(level.item())
+
     def turn(self, player: int, batch: Batch) -> StepResult:
         """Update one player alone."""
         self.step.player = player

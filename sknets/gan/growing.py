@@ -373,23 +373,25 @@ class GrowingNet(AdversarialNet):
         self.rows = Rows(images.channels_last)
 
     @property
-    def is_grown(self) -> bool:  # type: ignore[override]
-        """Whether images are of full size."""
-        return self.generator.level.value == self.growth.level(1.0)
+    def is_grown(self) -> bool:
+        return self.level == self.growth.level(1.0)
+
+    @property
+    def level(self) -> float:
+        return self.generator.level.value
 
     def advance(self, progress: float) -> None:
         """Grow as far as is due; what has grown never shrinks."""
-        self.set_level(max(self.generator.level.value, self.growth.level(progress)))
+        self.set_level(max(self.level, self.growth.level(progress)))
 
     def set_level(self, level: float) -> None:
-        """Have both at a level."""
         for player in (self.generator, self.discriminator.body):
             player.level.set(level)
 
     @cached_property
     def work(self) -> Work:
         """What a code costs that becomes an image of full size, which is judged."""
-        level = self.generator.level.value
+        level = self.level
         self.set_level(self.growth.level(1.0))
         found = work_of(Play(self), self.code_shape)
         self.set_level(level)

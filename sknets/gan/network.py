@@ -151,8 +151,8 @@ class Categories(nn.Module):
     def one_hot(self, logits: Tensor, drawn: torch.Generator | None) -> Tensor:
         """A 1 for the category, of shape (n, n_categories)."""
         if drawn is not None:
-            uniform = torch.empty_like(logits).exponential_(generator=drawn)
-            logits = logits - uniform.log()  # less Gumbel's noise
+            exponential = torch.empty_like(logits).exponential_(generator=drawn)
+            logits = logits - exponential.log()  # with Gumbel's noise
         hard = F.one_hot(logits.argmax(1), logits.shape[1]).to(logits.dtype)
         if not self.training:
             return hard
@@ -271,7 +271,18 @@ class AdversarialNet(nn.Module):
         self.generator, self.discriminator = generator, discriminator
         self.prior, self.units, self.noise = prior, units, noise
 
-    is_grown = True
+    @property
+    def is_grown(self) -> bool:
+        """Whether what it makes is of full size."""
+        return True
+
+    @property
+    def level(self) -> float:
+        """How far it has grown, for those that do."""
+        return 0.0
+
+    def set_level(self, level: float) -> None:
+        """Have both players at a level."""
 
     def advance(self, progress: float) -> None:
         """Change with the share of the training that is over."""

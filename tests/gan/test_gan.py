@@ -48,13 +48,17 @@ REMEDIES = [
 ]
 
 
-@pytest.mark.parametrize("settings", REMEDIES, ids=str)
-@pytest.mark.parametrize("conditional", [False, "projection", "concatenation"])
-def test_all_remedies_learn_and_judge_row_by_row(settings, conditional):
-    if conditional == "projection" and "n_packed" in settings:
-        pytest.skip("a pack has several classes")
-    if conditional:
-        settings = settings | {"conditional": True, "conditioning": conditional}
+CONDITIONS = [{}, {"conditioning": "projection"}, {"conditioning": "concatenation"}]
+COMBINED = [
+    settings | condition | {"conditional": bool(condition)}
+    for settings in REMEDIES
+    for condition in CONDITIONS
+    if not ("n_packed" in settings and condition.get("conditioning") == "projection")
+]  # but for packs, which have several classes
+
+
+@pytest.mark.parametrize("settings", COMBINED, ids=str)
+def test_all_remedies_learn_and_judge_row_by_row(settings):
     net = gan(**settings).fit(IRIS, KIND)
     again = clone(net).fit(IRIS, KIND)
     assert all(

@@ -267,6 +267,49 @@ def test_early_stopping_waits_until_all_has_grown(kind):
 
 
 @BOTH
+def test_divergence_goes_back_to_the_size_that_was_learnt(kind):
+    """Layers that came in since are those of the start, which would be seen in all images."""
+
+    class Diverging(kind._trainer_class):
+        def turn(self, player, batch):
+            result = super().turn(player, batch)
+            grows = self.step.module.level > 0
+            return result._replace(loss=result.loss * float("nan")) if grows else result
+
+    net = gan(type("Net", (kind,), {"_trainer_class": Diverging}), max_iter=5)
+    with pytest.raises(ValueError, match=r"'s loss became non-finite in its step \d+ of epoch 3"):
+        net.fit(X)
+    assert len(net.loss_curve_) == 2
+    assert net.module_.level == 0
+    assert net.sample(2, random_state=0).shape == (2, 8, 8)
+
+
+@BOTH
+def test_growth_resumes_from_a_checkpoint(kind, tmp_path):
+    whole = gan(kind, max_iter=6).fit(X)
+
+    class Stop(Exception):
+        pass
+
+    class Cut(kind._trainer_class):
+        def close_epoch(self, last_good):
+            super().close_epoch(last_good)
+            if self.epochs_of_call == 4:
+                raise Stop
+
+    resumed = gan(kind, max_iter=6, checkpoint=tmp_path / "state")
+    usual, kind._trainer_class = kind._trainer_class, Cut
+    try:
+        with pytest.raises(Stop):
+            clone(resumed).fit(X)
+    finally:
+        kind._trainer_class = usual
+    resumed.fit(X)
+    states = (net.module_.state_dict().values() for net in (whole, resumed))
+    assert all(map(torch.equal, *states))
+
+
+@BOTH
 def test_layers_are_counted_at_full_size(kind):
     net = gan(kind).fit(X)
     shapes = {row.output_shape for row in net.summary().layers}

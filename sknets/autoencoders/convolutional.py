@@ -21,7 +21,7 @@ from sknets.autoencoders.base import ReconstructingNetwork
 from sknets.autoencoders.convolutions import ConvolutionParameters, Design
 from sknets.autoencoders.network import AutoencoderNet
 from sknets.cnn.images import Images, Rows
-from sknets.cnn.reading import ImageReader
+from sknets.cnn.reading import ImageMaker
 from sknets.layers import ACTIVATIONS, INITIALIZERS, initialise
 from sknets.preprocessing.layout import as_image_array
 
@@ -76,7 +76,7 @@ class ConvAutoencoderNet(AutoencoderNet):
 
 
 @estimator
-class ConvAutoencoder(ImageReader, ConvolutionParameters, ReconstructingNetwork):
+class ConvAutoencoder(ImageMaker, ConvolutionParameters, ReconstructingNetwork):
     r"""Convolutional autoencoder: it restores images, or signals, from codes of them.
 
     Convolutions with pooling after them see more and more of the image, a dense layer makes the
@@ -151,7 +151,6 @@ class ConvAutoencoder(ImageReader, ConvolutionParameters, ReconstructingNetwork)
         "How weights start; 'auto' is 'lecun_normal', 'normal' has standard deviation 0.01.",
     )
 
-    _fit_state: ClassVar[dict[str, type]] = {"_item_shape": tuple}  # of what a fit was given
     _shape_parameters: ClassVar[tuple[str, ...]] = (
         "n_components",
         "filters",
@@ -193,11 +192,6 @@ class ConvAutoencoder(ImageReader, ConvolutionParameters, ReconstructingNetwork)
         X, y = super()._validate(X, y, reset)
         self._check_active(self._design().n_code(self.image_shape_))
         return X, y
-
-    def _read(self, X: Any, rows: Any, reset: bool) -> Any:
-        if reset:
-            self._item_shape = self._given_shape(X, rows) or (self.n_features_in_,)
-        return super()._read(X, rows, reset)
 
     # -- the network
 
@@ -241,8 +235,7 @@ class ConvAutoencoder(ImageReader, ConvolutionParameters, ReconstructingNetwork)
             The expectations, one a code, each of the shape that an image had in the fit: rows if
             that was given rows, as in a Pipeline.
         """
-        made = super().inverse_transform(X)
-        return made.reshape(-1, *self._item_shape)
+        return self._as_given(super().inverse_transform(X))
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """What is left of images after the way to the code and back.

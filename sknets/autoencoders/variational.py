@@ -45,7 +45,7 @@ from sknets.base.columns import NO_CATEGORIES, Columns, categorical_columns
 from sknets.base.conditional import ConditionalNetwork
 from sknets.base.dense import DenseLayers, hidden_layers
 from sknets.cnn.images import Images, Rows
-from sknets.cnn.reading import ImageReader
+from sknets.cnn.reading import ImageMaker
 from sknets.layers import ACTIVATIONS, initialise
 from sknets.preprocessing.layout import as_image_array, holds_bytes, sample_shape
 
@@ -54,7 +54,7 @@ N_SCORED = 16  # draws of a code by which a row is scored
 
 @estimator
 class VariationalAutoencoder(
-    ConditionalNetwork, ImageReader, ConvolutionParameters, RestoringNetwork, DenseLayers
+    ConditionalNetwork, ImageMaker, ConvolutionParameters, RestoringNetwork, DenseLayers
 ):
     r"""Variational autoencoder: a generative model whose codes have a distribution.
 
@@ -162,9 +162,6 @@ class VariationalAutoencoder(
     _fitted_attributes: ClassVar[dict[str, str]] = {
         "column_kinds_": "list of str: The distribution of each column given a code.",
         "categories_": "list of ndarray: The categories of each column, none of others.",
-    }
-    _fit_state: ClassVar[dict[str, type]] = {
-        "_item_shape": tuple,  # of what a fit was given
     }
     _shape_parameters: ClassVar[tuple[str, ...]] = (
         "n_components",
@@ -323,11 +320,6 @@ class VariationalAutoencoder(
         *_, last = (layer for layer in network.decoder if hasattr(layer, "bias"))
         last.bias.copy_(biases)
 
-    def _read(self, X: Any, rows: Any, reset: bool) -> Any:
-        if reset:
-            self._item_shape = self._given_shape(X, rows) or (self.n_features_in_,)
-        return super()._read(X, rows, reset)
-
     def _step(self, module: Any, flat: FlatParameters) -> VariationalStep:
         return VariationalStep(
             module,
@@ -353,21 +345,14 @@ class VariationalAutoencoder(
         rows = super()._validated_rows(X)
         return self._columns.expanded(rows)
 
-    def _given(self, X: Any, y: Any) -> Any:
-        """Validated rows with their classes; the likeliest of each where they are not known."""
-        if not self._n_classes:
-            return X
-        if y is not None:
-            return self._joined(X, self._places_of(y, X))
-        return self._joined(X, self._of_each_class(X, self._row_scores).argmax(1))
-
-    def _of_each_class(self, X: Any, function: Callable[[Any], np.ndarray]) -> np.ndarray:
+    def _of_each_class(
+        self, X: Any, function: Callable[[Any], np.ndarray] | None = None
+    ) -> np.ndarray:
         """A log-likelihood of rows given each class, and the class's: (n_samples, n_classes)."""
         with np.errstate(divide="ignore"):
             prior = np.log(self.class_prior_)
-        of_each = (np.full(X.shape[0], place) for place in range(self._n_classes))
-        found = [function(self._joined(X, places)) for places in of_each]
-        return (np.stack(found, 1) + prior).astype(X.dtype, copy=False)
+        found = self._with_each_class(X, function or self._row_scores)
+        return (found + prior).astype(X.dtype, copy=False)
 
     def _marginal(self, X: Any, y: Any, function: Callable[[Any], np.ndarray]) -> np.ndarray:
         """A log-likelihood of rows, given their classes or over all classes."""
@@ -419,25 +404,6 @@ class VariationalAutoencoder(
         """
         check_values("transform", self._parameter_constraints, {"code": self.code})
         return self._by_rows(self._given(self._validated_rows(X), y), self._features)
-
-    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
-        """Fit to data, then give its codes, with conditional=True given the classes of rows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The data.
-        y : array-like of shape (n_samples,), default=None
-            Classes, with conditional=True. Ignored otherwise.
-        **fit_params : dict
-            Further arguments of `fit`.
-
-        Returns
-        -------
-        z : ndarray of shape (n_samples, n_components)
-            The codes.
-        """
-        return self.fit(X, y, **fit_params).transform(X, y if self.conditional else None)
 
     def inverse_transform(self, X: Any, y: Any = None) -> np.ndarray:
         """What data is expected to be, given codes: E(x | z), and the likeliest of categories.
@@ -620,9 +586,9 @@ class VariationalAutoencoder(
                 f"start and end must have {self.n_features_in_} values each. Got the shapes "
                 f"{ends[0].shape} and {ends[1].shape}."
             )
-        rows = self._validated_rows(np.stack([each.reshape(self._item_shape) for each in ends]))
+        rows = self._validated_rows(self._as_given(np.stack([each.ravel() for each in ends])))
         if self._n_classes:  # both ends are of one class
-            place = self._of_each_class(rows[:1], self._row_scores).argmax() if y is None else None
+            place = self._of_each_class(rows[:1]).argmax() if y is None else None
             places = np.full(2, place) if y is None else self._places([y, y])
             inputs = self._joined(rows, places)
         else:
@@ -634,7 +600,7 @@ class VariationalAutoencoder(
 
     def _given_back(self, values: np.ndarray) -> np.ndarray:
         """Values of the network's columns as data in the form of the fit."""
-        return self._columns.collapsed(values).reshape(-1, *self._item_shape)
+        return self._as_given(self._columns.collapsed(values))
 
 
 SAMPLING = {

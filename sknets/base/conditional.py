@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,10 +18,11 @@ from sknets._random import Stream, derived_seed
 from sknets._targets import found_targets, given_targets
 from sknets.base.descent import DescentEstimator, is_stochastic
 from sknets.base.training_set import Call, TrainingSet
+from sknets.base.transformer import NetworkTransformer
 
 
 @estimator
-class ConditionalNetwork(DescentEstimator):
+class ConditionalNetwork(NetworkTransformer, DescentEstimator):
     """Abstract: a network of samples and, with conditional=True, of columns for their classes."""
 
     conditional: bool = param(
@@ -86,6 +89,25 @@ class ConditionalNetwork(DescentEstimator):
         """
         given = y if self.conditional else None
         return self._fit(Call(X, given, classes=classes, incremental=True))
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
+        """Fit to data, then transform it, with conditional=True given the classes of rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data, or what else the class takes, such as images.
+        y : array-like of shape (n_samples,), default=None
+            Classes, with conditional=True. Ignored otherwise.
+        **fit_params : dict
+            Further arguments of `fit`.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_features_new)
+            What `transform` gives.
+        """
+        return self.fit(X, y, **fit_params).transform(X, y if self.conditional else None)
 
     # -- classes of a fit
 
@@ -161,6 +183,22 @@ class ConditionalNetwork(DescentEstimator):
             return None
         random = np.random.default_rng(derived_seed(seed, Stream.SPLIT))
         return random.choice(self._n_classes, n, p=self.class_prior_)
+
+    @abstractmethod
+    def _of_each_class(self, rows: Any) -> np.ndarray:
+        """How likely rows are as each class, by some measure: (n_samples, n_classes)."""
+
+    def _with_each_class(self, rows: Any, function: Callable[[Any], np.ndarray]) -> np.ndarray:
+        """A function of inputs, for rows with each class in turn: (n_samples, n_classes)."""
+        of_each = (np.full(rows.shape[0], place) for place in range(self._n_classes))
+        return np.stack([function(self._joined(rows, places)) for places in of_each], 1)
+
+    def _given(self, rows: Any, y: Any) -> Any:
+        """Validated rows with their classes; the likeliest of each where none are given."""
+        if not self._n_classes:
+            return rows
+        likeliest = self._of_each_class(rows).argmax(1) if y is None else None
+        return self._joined(rows, self._places_of(y, rows) if likeliest is None else likeliest)
 
     def _joined(self, X: Any, places: Any) -> Any:
         """Inputs with columns for their classes, if these are given."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
+
 from sknets._data import DatasetRows
 from sknets._params import OneOf, estimator, param
 from sknets.base.estimator import NetworkEstimator
@@ -80,3 +82,19 @@ class ImageReader(NetworkEstimator):
 
     def _input_shape(self) -> tuple[int, ...]:
         return self.image_shape_
+
+
+@estimator
+class ImageMaker(ImageReader):
+    """Abstract: an estimator that makes images, in the form in which the fit was given them."""
+
+    _fit_state: ClassVar[dict[str, type]] = {"_item_shape": tuple}
+
+    def _read(self, X: Any, rows: Any, reset: bool) -> Any:
+        if reset:
+            self._item_shape = self._given_shape(X, rows) or (self.n_features_in_,)
+        return super()._read(X, rows, reset)
+
+    def _as_given(self, rows: np.ndarray) -> np.ndarray:
+        """Rows as arrays of images, if those of the fit were such."""
+        return rows.reshape(-1, *self._item_shape)

@@ -9,18 +9,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
-from torch import Tensor, nn
+from torch import nn
 
 from sknets._data import Data
 from sknets._measure import Layer, layers_of
 from sknets._params import (
     Interval,
     InvalidParameterError,
-    OneOf,
     check_values,
     estimator,
     param,
@@ -30,15 +28,14 @@ from sknets._training.callbacks import NoImprovement
 from sknets._training.optimizers import STOCHASTIC, Settings
 from sknets._training.parameters import FlatParameters
 from sknets._training.trainer import Trainer
-from sknets.base import NetworkTransformer
 from sknets.base.conditional import ConditionalNetwork
 from sknets.base.training_set import TrainingSet
 from sknets.gan import two_sample
 from sknets.gan.adversarial import AdversarialStep, AdversarialTrainer, Rules
 from sknets.gan.diversity import MinibatchDeviation, MinibatchDiscrimination
+from sknets.gan.latent import arc, line, nearest_codes
 from sknets.gan.losses import GAME_LOSSES
 from sknets.gan.network import (
-    N_REFERENCE,
     AdversarialNet,
     Discriminator,
     Generator,
@@ -47,6 +44,7 @@ from sknets.gan.network import (
     Prior,
     Units,
 )
+from sknets.gan.parameters import GameParameters
 from sknets.gan.spectral import SpectralNorm, spectrally_normalised
 from sknets.gan.two_sample import TwoSampleReport
 
@@ -55,109 +53,8 @@ SCORING_SEED = 0  # of all draws for scores, so that candidates are judged alike
 GRADIENT_PENALTY = 10.0  # of loss="wasserstein" (Gulrajani et al., 2017)
 
 
-def game_loss(default: str) -> Any:
-    """The parameter that says what the players want."""
-    return param(
-        default,
-        OneOf(*GAME_LOSSES),
-        "What the players minimise: cross-entropies ('non_saturating'; 'minimax', whose generator "
-        "learns slowly from a discriminator that is sure), squared distances ('least_squares'), "
-        "the difference of the means ('wasserstein') or a margin ('hinge').",
-    )
-
-
-def told_of_deviation(default: bool) -> Any:
-    """The parameter that tells the discriminator how much samples differ."""
-    return param(
-        default,
-        "boolean",
-        "Whether the discriminator is told the standard deviation over a minibatch.",
-    )
-
-
 @estimator
-class GameParameters(BaseEstimator):
-    """Abstract: what the players want, and what keeps them in balance."""
-
-    loss: str = game_loss("non_saturating")
-    gradient_penalty: Any = param(
-        "auto",
-        [OneOf("auto"), Interval(Real, 0, None, closed="left")],
-        "Weight of the penalty on slopes of the discriminator other than 1 between real and made "
-        "samples. 'auto' is 10 with loss='wasserstein', which needs it, and 0 with others.",
-    )
-    r1: float = param(
-        0.0,
-        Interval(Real, 0, None, closed="left"),
-        "Weight of the penalty on the discriminator's slopes at real samples.",
-    )
-    label_smoothing: float = param(
-        0.0,
-        Interval(Real, 0, 1, closed="left"),
-        "By how much the target of real samples is below 1, with losses that have targets.",
-    )
-    instance_noise: float = param(
-        0.0,
-        Interval(Real, 0, None, closed="left"),
-        "Standard deviation of the noise on all that the discriminator sees in training, which "
-        "falls to 0 over max_iter epochs. In units of standardised columns, or of pixels from -1 "
-        "to 1.",
-    )
-    n_discriminator_steps: int = param(
-        1,
-        Interval(Integral, 1, None, closed="left"),
-        "Minibatches from which the discriminator learns for each from which the generator does.",
-    )
-    discriminator_learning_rate_init: Any = param(
-        None,
-        [None, Interval(Real, 0, None, closed="neither")],
-        "The discriminator's initial learning rate. None: learning_rate_init, the generator's.",
-    )
-    spectral_norm: bool = param(
-        False, "boolean", "Whether weights of the discriminator have a spectral norm of 1."
-    )
-    replay_size: int = param(
-        0,
-        Interval(Integral, 0, None, closed="left"),
-        "Earlier samples that are kept, from which half of those that the discriminator is shown "
-        "are drawn. 0: none.",
-    )
-    minibatch_discrimination: int = param(
-        0,
-        Interval(Integral, 0, None, closed="left"),
-        "Numbers by which the discriminator is told how near the other samples of a minibatch are. "
-        "0: none.",
-    )
-    minibatch_std: bool = told_of_deviation(False)
-    n_packed: int = param(
-        1,
-        Interval(Integral, 1, N_REFERENCE, closed="both"),
-        "Samples that the discriminator judges together.",
-    )
-    prior: str = param("normal", OneOf("normal", "uniform"), "Distribution of a code's numbers.")
-    conditioning: str = param(
-        "projection",
-        OneOf("projection", "concatenation"),
-        "How the discriminator is told classes, with conditional=True: as directions in the space "
-        "of its features, or as further inputs.",
-    )
-    n_progress_samples: int = param(
-        0,
-        Interval(Integral, 0, None, closed="left"),
-        "Samples from the same codes that are kept after each epoch, in `progress_samples_`.",
-    )
-    _shape_parameters: ClassVar[tuple[str, ...]] = (
-        "minibatch_discrimination",
-        "minibatch_std",
-        "n_packed",
-        "spectral_norm",
-        "conditioning",
-    )
-    _lasting_parameters: ClassVar[tuple[str, ...]] = ("prior",)
-
-
-@estimator
-class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer):
+class AdversarialNetwork(GameParameters, ConditionalNetwork):
     """Abstract: a generator that learns from a discriminator."""
 
     n_components: int = param(
@@ -327,12 +224,10 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
 
     def _optimizer(self, flat: FlatParameters) -> torch.optim.Optimizer:
         """One that has a group for each player."""
-        rates = {"lr": self.learning_rate_init}, {"lr": self.learning_rate_init}
-        if self.discriminator_learning_rate_init is not None:
-            rates[1]["lr"] = self.discriminator_learning_rate_init
-        own = callable(self.solver)
+        rate, own = self.learning_rate_init, callable(self.solver)
+        rates = rate, self.discriminator_learning_rate_init or rate
         groups = [
-            {"params": part.parameters if own else [part.vector], **rate}
+            {"params": part.parameters if own else [part.vector], "lr": rate}
             for part, rate in zip(flat.slices, rates, strict=True)
         ]
         if own:
@@ -359,9 +254,7 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
     def _progress_samples(self) -> None:
         """Keep what the same codes have become."""
         n = self.n_progress_samples
-        places = None
-        if self._n_classes:
-            places = np.arange(n) % self._n_classes
+        places = np.arange(n) % self._n_classes if self._n_classes else None
         made = self._made(n, places, self._seed)
         self.progress_samples_.append(self._given_back(made))
 
@@ -397,18 +290,9 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
     def _layers(self) -> list[Layer]:
         return layers_of(Play(self.module_), self.module_.code_shape)
 
-    def _given(self, X: Any, y: Any) -> Any:
-        """Validated inputs with their classes, where none are given those that look most real."""
-        rows = self._inputs(self._validated_rows(X))
-        if not self._n_classes:
-            return rows
-        if y is not None:
-            return self._joined(rows, self._places_of(y, rows))
-        of_each = [
-            self._by_rows(self._joined(rows, np.full(rows.shape[0], place)), self.module_)
-            for place in range(self._n_classes)
-        ]
-        return self._joined(rows, np.stack(of_each, 1).argmax(1))
+    def _of_each_class(self, rows: Any) -> np.ndarray:
+        """How real rows look as each class: (n_samples, n_classes)."""
+        return self._with_each_class(rows, lambda inputs: self._by_rows(inputs, self.module_))
 
     def transform(self, X: Any, y: Any = None) -> np.ndarray:
         """What the discriminator makes of data before it judges.
@@ -425,26 +309,7 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
         X_new : ndarray of shape (n_samples, n_hidden_units)
             The features.
         """
-        return self._by_rows(self._given(X, y), self._features)
-
-    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
-        """Fit to data, then give the discriminator's features of it.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The data, or what else the class takes, such as images.
-        y : array-like of shape (n_samples,), default=None
-            Classes, with conditional=True. Ignored otherwise.
-        **fit_params : dict
-            Further arguments of `fit`.
-
-        Returns
-        -------
-        X_new : ndarray of shape (n_samples, n_hidden_units)
-            The features.
-        """
-        return self.fit(X, y, **fit_params).transform(X, y if self.conditional else None)
+        return self._by_rows(self._given(self._inputs(self._validated_rows(X)), y), self._features)
 
     def score_samples(self, X: Any, y: Any = None) -> np.ndarray:
         """How real the discriminator takes samples for.
@@ -461,7 +326,7 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
         logits : ndarray of shape (n_samples,)
             Positive for what looks real.
         """
-        return self._by_rows(self._given(X, y), self.module_)
+        return self._by_rows(self._given(self._inputs(self._validated_rows(X)), y), self.module_)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Minus how different samples are from data: the squared maximum mean discrepancy.
@@ -489,10 +354,7 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
         ----------
         .. [1] Gretton et al. (2012). "A kernel two-sample test." JMLR 13, 723-773.
         """
-        rows = self._inputs(self._validated_rows(X))
-        if self._n_classes and y is not None:
-            rows = self._joined(rows, self._places_of(y, rows))
-        return -self._discrepancy(rows)
+        return -self._discrepancy(self._told(X, y))
 
     def two_sample_report(self, X: Any, y: Any = None) -> TwoSampleReport:
         """How samples differ from data, in more than one number.
@@ -510,10 +372,12 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
             With ``mmd``, ``accuracy_neighbors``, ``accuracy_linear``, ``precision``, ``recall`` and
             ``coverage``.
         """
+        return two_sample.report(*self._compared(self._told(X, y)))
+
+    def _told(self, X: Any, y: Any) -> Any:
+        """Validated inputs, with their classes if these are given."""
         rows = self._inputs(self._validated_rows(X))
-        if self._n_classes and y is not None:
-            rows = self._joined(rows, self._places_of(y, rows))
-        return two_sample.report(*self._compared(rows))
+        return rows if y is None else self._given(rows, y)
 
     def _discrepancy(self, rows: Any) -> float:
         return two_sample.squared_mmd(*self._compared(rows))
@@ -590,7 +454,7 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
             The samples; what is drawn beside codes is what is likeliest.
         """
         codes = self._checked_codes(codes)
-        return self._given_back(self._by_codes(codes, self._classes_of(len(codes), y), None))
+        return self._given_back(self._by_codes(codes, self._needed_places(len(codes), y), None))
 
     def interpolate(self, start: Any, end: Any, n_steps: int = 10, *, y: Any = None) -> np.ndarray:
         """Make samples of codes along the way from one to another.
@@ -652,42 +516,13 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
         how = {"n_steps": n_steps, "n_starts": n_starts}
         check_values("invert", SAMPLING, how)
         rows = self._inputs(self._validated_rows(X))
-        classes = self._classes_of(rows.shape[0], y)
+        rows = self._joined(rows, self._needed_places(rows.shape[0], y))
         rows = np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows[:])
         like = next(self.module_.parameters())
-        target, _ = self.module_.split(torch.from_numpy(rows).to(like))
         drawn = generator(draw_seed(random_state), Stream.SAMPLE, device=like.device)
-        best, least = None, None
-        for _ in range(n_starts):
-            z = self.module_.prior(len(target), like, drawn)
-            z, distance = self._descended(z, classes.to(like), target, n_steps)
-            if best is None or least is None:
-                best, least = z, distance
-            nearer = distance < least
-            best = torch.where(nearer[:, None], z, best)
-            least = torch.where(nearer, distance, least)
-        assert best is not None
-        return best.cpu().numpy().astype(rows.dtype, copy=False)
-
-    def _descended(
-        self, z: Tensor, classes: Tensor, target: Tensor, n_steps: int
-    ) -> tuple[Tensor, Tensor]:
-        """Codes nearer to a target, and how far their samples are, squared."""
-        network: AdversarialNet = self.module_
-        z = z.clone().requires_grad_()
-        optimizer = torch.optim.Adam([z], lr=INVERSION_RATE)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_steps)
-        for _ in range(n_steps):
-            made = network.generator(z, classes, None)
-            (made - target).square().sum().backward(inputs=[z])
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            if network.prior.kind == "uniform":
-                z.data.clamp_(-1, 1)
-        with torch.no_grad():
-            distance = (network.generator(z, classes, None) - target).square().sum(1)
-        return z.detach(), distance
+        inputs = torch.from_numpy(rows).to(like)
+        found = nearest_codes(self.module_, inputs, n_steps, n_starts, drawn)
+        return found.cpu().numpy().astype(rows.dtype, copy=False)
 
     # -- details
 
@@ -701,17 +536,17 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
             )
         return codes
 
-    def _classes_of(self, n: int, y: Any) -> Tensor:
-        """A 1 for each class, of shape (n, n_classes)."""
+    def _needed_places(self, n: int, y: Any) -> np.ndarray | None:
+        """The places of the classes of rows or codes, which are needed if there are any."""
         if not self._n_classes:
-            return torch.empty(n, 0)
+            return None
         if y is None:
             raise ValueError("conditional=True needs the class of each sample: give y.")
         places = self._places_for(n, y)
         assert places is not None
         if len(places) != n:
             raise ValueError(f"y has {len(places)} classes for {n} samples.")
-        return torch.eye(self._n_classes)[torch.from_numpy(places)]
+        return places
 
     def _made(
         self, n: int, places: np.ndarray | None, seed: int, sampler: Any = None
@@ -719,16 +554,13 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
         """Samples as the network's columns."""
         like = next(self.module_.parameters())
         drawn = generator(seed, Stream.SAMPLE, device=like.device)
-        z = self.module_.prior(n, like, drawn)
-        classes = torch.empty(n, 0)
-        if places is not None:
-            classes = torch.eye(self._n_classes)[torch.from_numpy(places)]
-        return self._by_codes(z.cpu().numpy(), classes, drawn, sampler)
+        z = self.module_.prior(n, like, drawn).cpu().numpy()
+        return self._by_codes(z, places, drawn, sampler)
 
     def _by_codes(
         self,
         codes: np.ndarray,
-        classes: Tensor,
+        places: np.ndarray | None,
         drawn: torch.Generator | None,
         sampler: Any = None,
     ) -> np.ndarray:
@@ -736,8 +568,8 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
 
         They are made by the network's ``sample``, or what takes the same.
         """
-        inputs = np.hstack([codes, classes.numpy().astype(codes.dtype)])
         n, make = codes.shape[1], sampler or self.module_.sample
+        inputs = self._joined(codes, places)
         return self._by_rows(inputs, lambda x: make(x[:, :n], x[:, n:], drawn))
 
     def _given_back(self, values: np.ndarray) -> np.ndarray:
@@ -745,31 +577,11 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork, NetworkTransformer)
         return values
 
 
-INVERSION_RATE = 0.05
 SAMPLING = {
     "n_samples": [Interval(Integral, 1, None, closed="left")],
     "n_steps": [Interval(Integral, 2, None, closed="left")],
     "n_starts": [Interval(Integral, 1, None, closed="left")],
 }
-
-
-def line(first: np.ndarray, last: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Points along the line between two codes, of shape (n, n_components)."""
-    return first + shares * (last - first)
-
-
-def arc(first: np.ndarray, last: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Points along an arc between two codes (Shoemake, 1985), of shape (n, n_components)."""
-    lengths = np.linalg.norm(first), np.linalg.norm(last)
-    cosine = np.clip(first @ last / max(lengths[0] * lengths[1], np.finfo(float).tiny), -1, 1)
-    angle = np.arccos(cosine)
-    if np.sin(angle) < SMALLEST_SINE:
-        return line(first, last, shares)
-    weights = np.sin((1 - shares) * angle), np.sin(shares * angle)
-    return (weights[0] * first + weights[1] * last) / np.sin(angle)
-
-
-SMALLEST_SINE = 1e-6
 
 
 class KeptSamples(Callback):

@@ -166,7 +166,7 @@ class DCGAN(AdversarialImages):
                 layers[f"norm{i}"] = dimension.norm(n_out)
             name = self.discriminator_activation
             layers[f"{name}{i}"] = (
-                nn.LeakyReLU(0.2) if name == "leaky_relu" else ACTIVATIONS[name]()
+                nn.LeakyReLU(LEAK) if name == "leaky_relu" else ACTIVATIONS[name]()
             )
             if self.dropout:
                 layers[f"dropout{i}"] = Dropout(self.dropout)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from sknets._params import InvalidParameterError, estimator, param
 from sknets._random import generator
 from sknets.cnn.architecture import DIMENSIONS
 from sknets.cnn.images import Images, Rows
-from sknets.cnn.reading import ImageReader
+from sknets.cnn.reading import ImageMaker
 from sknets.gan.base import SCORING_SEED, AdversarialNetwork
 from sknets.gan.network import AdversarialNet
 from sknets.layers import initialise
@@ -58,7 +58,7 @@ class RandomFeatures(nn.Module):
 
 
 @estimator
-class AdversarialImages(ImageReader, AdversarialNetwork):
+class AdversarialImages(ImageMaker, AdversarialNetwork):
     """Abstract: a generative adversarial network of images or signals."""
 
     feature_extractor: Any = param(
@@ -69,8 +69,6 @@ class AdversarialImages(ImageReader, AdversarialNetwork):
         "it. None: random convolutions, the same for all.",
     )
 
-    _fit_state: ClassVar[dict[str, type]] = {"_item_shape": tuple}  # of what a fit was given
-
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
         extractor = self.feature_extractor
@@ -80,13 +78,8 @@ class AdversarialImages(ImageReader, AdversarialNetwork):
                 f"transform. Got {extractor!r} instead."
             )
 
-    def _read(self, X: Any, rows: Any, reset: bool) -> Any:
-        if reset:
-            self._item_shape = self._given_shape(X, rows) or (self.n_features_in_,)
-        return super()._read(X, rows, reset)
-
     def _given_back(self, values: np.ndarray) -> np.ndarray:
-        return values.reshape(-1, *self._item_shape)
+        return self._as_given(values)
 
     def _fit_units(self, network: AdversarialNet, batches: Data) -> None:
         """Pixels are between -1 and 1."""

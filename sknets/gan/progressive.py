@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from sknets._params import Interval, InvalidParameterError, OneOf, estimator, is_count, param
 from sknets.gan.adversarial import Rules
-from sknets.gan.base import game_loss, told_of_deviation
 from sknets.gan.growing import (
     LEAK,
     Equalised,
@@ -37,6 +36,7 @@ from sknets.gan.growing import (
 )
 from sknets.gan.images import AdversarialImages
 from sknets.gan.network import AdversarialNet
+from sknets.gan.parameters import game_loss, told_of_deviation
 
 DRIFT = 0.001  # (Karras et al., 2018, appendix A.1)
 

@@ -297,9 +297,9 @@ class StyleGAN(GrowingImages):
             parts = [first] * n_first + [last] * (2 * n_sizes - n_first)
             return network.restored(generator.images(torch.stack(parts, 1), None))
 
-        classes = self._classes_of(len(codes), y)
+        places = self._needed_places(len(codes), y)
         both = np.hstack([codes, other])
-        return self._given_back(self._by_codes(both, classes, None, made))
+        return self._given_back(self._by_codes(both, places, None, made))
 
 
 STYLES = {"truncation": [Interval(Real, 0, None, closed="left")]}

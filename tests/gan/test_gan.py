@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sknets import GAN
-from sknets.gan.base import arc
+from sknets.gan.latent import arc
 from sknets.inspection import check_gradients
 
 

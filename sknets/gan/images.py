@@ -5,56 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator
-from torch import Tensor, nn
 
 from sknets._data import Data
 from sknets._measure import Work
 from sknets._params import InvalidParameterError, estimator, param
-from sknets._random import generator
-from sknets.cnn.architecture import DIMENSIONS
 from sknets.cnn.images import Images, Rows
 from sknets.cnn.reading import ImageMaker
-from sknets.gan.base import SCORING_SEED, AdversarialNetwork
+from sknets.gan.base import AdversarialNetwork
+from sknets.gan.features import random_features
 from sknets.gan.network import AdversarialNet
-from sknets.layers import initialise
-
-N_MAPS = (32, 64, 128)  # of the random convolutions on which images are compared
-
-
-class RandomFeatures(nn.Module):
-    """Fixed random convolutions, as a map on which images are compared.
-
-    Each layer halves the sides; the means of its maps over the four quarters of an image, or the
-    two halves of a signal, are features.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        (channels, *sides) of an image.
-    channels_last : bool
-        Whether the channels of a pixel stand beside each other in a row.
-    """
-
-    def __init__(self, shape: tuple[int, ...], channels_last: bool) -> None:
-        super().__init__()
-        channels, *sides = shape
-        self.images = Images(shape, channels_last)
-        dimension = DIMENSIONS[len(sides)]
-        self.pool = dimension.adaptive_pool(2)
-        sizes = zip((channels, *N_MAPS), N_MAPS, strict=False)
-        self.layers = nn.ModuleList(
-            dimension.conv(n_in, n_out, 3, 2, padding=1) for n_in, n_out in sizes
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.images(x)
-        found = []
-        for layer in self.layers:
-            x = nn.functional.leaky_relu(layer(x), 0.2)
-            found.append(self.pool(x).flatten(1))
-        return torch.cat(found, 1)
 
 
 @estimator
@@ -103,12 +63,8 @@ class AdversarialImages(ImageMaker, AdversarialNetwork):
         """Features, of the extractor or random convolutions, in units of the real ones' spread."""
         extractor = self.feature_extractor
         if extractor is None:
-            with torch.device("meta"):
-                network = RandomFeatures(self.image_shape_, self._images().channels_last)
-            network = network.to_empty(device="cpu")
-            initialise(network, "he_normal", "auto", 0.0, generator(SCORING_SEED))
-            with torch.inference_mode():
-                found = [network(torch.from_numpy(x).float()).numpy() for x in (real, made)]
+            how = self.image_shape_, self._images().channels_last
+            found = [random_features(x, *how) for x in (real, made)]
         else:
             found = [np.asarray(extractor.transform(self._given_back(x))) for x in (real, made)]
             if any(len(each) != len(real) for each in found):

@@ -130,6 +130,27 @@ def test_samples_without_a_class_help(head):
     assert many.score(DIGITS[TEST], CLASSES[TEST]) > some.score(DIGITS[TEST], CLASSES[TEST]) + 0.05
 
 
+@pytest.mark.parametrize(("n_known", "times"), [(100, 16), (600, 1), (1000, 1)])
+def test_few_labels_are_shown_as_often_as_samples_without(n_known, times):
+    shown = []
+
+    class Watched(BernoulliRBM):
+        def fit(self, X, y=None):
+            shown.append(X)
+            return super().fit(X, y)
+
+    y = np.where(np.arange(len(CLASSES)) < n_known, CLASSES, -1)
+    rbm = Watched(batch_size=50, n_iter=1, random_state=0)
+    settings = FEW | {"rbm": rbm, "head": "associative", "unlabeled": -1, "max_iter": 0}
+    clf = DBNClassifier(**settings)
+    clf.fit(DIGITS, y)
+    below, top = shown
+    assert len(below) == len(DIGITS)
+    labelled = top[:, : len(clf.classes_)].any(1)
+    assert (~labelled).sum() == len(y) - n_known
+    assert labelled.sum() == n_known * times
+
+
 def test_machines_learn_from_samples_without_a_class():
     y = CLASSES.copy()
     y[500:] = -1

@@ -46,21 +46,29 @@ class SpectralNorm(nn.Module):
     def iterate(self) -> None:
         """One step of power iteration."""
         matrix = self.layer.weight.flatten(1)
-        right = F.normalize(matrix.T @ self.left, dim=0, eps=SMALLEST)
-        self.left.copy_(F.normalize(matrix @ right, dim=0, eps=SMALLEST))
+        right = from_left(matrix, self.left)
+        self.left.copy_(F.normalize((matrix * right).sum(1), dim=0, eps=SMALLEST))
 
     def norm(self) -> Tensor:
         """The largest singular value, differentiable by the weights."""
         matrix = self.layer.weight.flatten(1)
         left = self.left.clone()  # which the next step changes in place
-        right = F.normalize(matrix.detach().T @ left, dim=0, eps=SMALLEST)
-        return torch.dot(left, matrix @ right).clamp_min(SMALLEST)
+        right = from_left(matrix.detach(), left)
+        return (matrix * right * left[:, None]).sum().clamp_min(SMALLEST)
 
     def forward(self, x: Tensor) -> Tensor:
         return multiplied(self.layer, x, self.layer.weight / self.norm(), self.layer.bias)
 
 
 N_FIRST_STEPS = 15
+
+
+def from_left(matrix: Tensor, left: Tensor) -> Tensor:
+    """The right vector that goes with a left one.
+
+    It is a sum rather than a product, which may be rounded to bfloat16.
+    """
+    return F.normalize((matrix * left[:, None]).sum(0), dim=0, eps=SMALLEST)
 
 
 def multiplied(layer: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

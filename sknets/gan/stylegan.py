@@ -112,7 +112,8 @@ class StyleGenerator(GrowingGenerator):
         styles = style[:, None].expand(-1, 2 * n, -1)
         if self.training:
             with torch.no_grad():
-                self.mean_style.lerp_(style.mean(0), 1 - KEPT)
+                mean = style.mean(0).to(self.mean_style.dtype)
+                self.mean_style.lerp_(mean, 1 - KEPT)
             if self.mixing:
                 styles = self.mixed(style, self.style(z.roll(1, 0), classes), drawn, n)
         return self.synthesised(styles, drawn, n)

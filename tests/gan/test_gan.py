@@ -308,6 +308,19 @@ def test_players_minimise_no_function_together():
         check_gradients(gan().fit(TWO), TWO, None)
 
 
-def test_bfloat16_and_float64_learn():
-    for settings in ({"precision": "bfloat16"}, {"precision": "float64"}):
-        assert np.isfinite(gan(**settings).fit(TWO).score(TWO))
+@pytest.mark.parametrize("settings", [{}, {"r1": 1.0}, *COMBINED], ids=str)
+def test_products_in_bfloat16_learn_about_the_same(settings):
+    how = settings | {"max_iter": 1, "batch_size": 150, "learning_rate_init": 1e-5}
+    nets = [
+        gan(**how, precision=precision).fit(IRIS, KIND) for precision in ("float32", "bfloat16")
+    ]
+    for player in ("generator", "discriminator"):
+        losses = [getattr(net, f"{player}_loss_curve_")[0] for net in nets]
+        assert_allclose(*losses, rtol=0.05, atol=0.02)
+    asked = KIND[:30] if settings.get("conditional") else None
+    samples = [net.sample(30, y=asked, random_state=0) for net in nets]
+    assert_allclose(*samples, rtol=0.02, atol=0.02)
+
+
+def test_float64_learns():
+    assert np.isfinite(gan(precision="float64").fit(TWO).score(TWO))

@@ -310,6 +310,18 @@ def test_growth_resumes_from_a_checkpoint(kind, tmp_path):
 
 
 @BOTH
+@pytest.mark.parametrize("settings", [{}, {"r1": 1.0, "loss": "non_saturating"}], ids=str)
+def test_products_in_bfloat16_learn_about_the_same(kind, settings):
+    how = settings | {"max_iter": 1, "batch_size": 200, "learning_rate_init": 1e-5}
+    nets = [gan(kind, **how, precision=precision).fit(X) for precision in ("float32", "bfloat16")]
+    for player in ("generator", "discriminator"):
+        losses = [getattr(net, f"{player}_loss_curve_")[0] for net in nets]
+        assert_allclose(*losses, rtol=0.05, atol=0.05)
+    for state in zip(*(net.module_.state_dict().values() for net in nets), strict=True):
+        assert_allclose(*state, rtol=0.02, atol=1e-3)
+
+
+@BOTH
 def test_layers_are_counted_at_full_size(kind):
     net = gan(kind).fit(X)
     shapes = {row.output_shape for row in net.summary().layers}

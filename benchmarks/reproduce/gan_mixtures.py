@@ -50,7 +50,15 @@ RING = Mixture(
 GRID = Mixture(
     np.stack(np.meshgrid(PLACES, PLACES), axis=2).reshape(-1, 2),
     0.05,
-    SHARED | {"r1": 0.02, "max_iter": 1000, "hidden_layer_sizes": (256, 256)},
+    SHARED
+    | {
+        "r1": 0.02,
+        "beta_1": 0.0,
+        "max_iter": 400,
+        "batch_size": 250,
+        "hidden_layer_sizes": (256, 256, 256),
+        "precision": "bfloat16",
+    },
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from skorch.callbacks import Callback
@@ -119,14 +119,27 @@ class RestoreBest(Callback):
 
 
 class Printer(Callback):
-    """A line an epoch, in scikit-learn's words."""
+    """A line an epoch, in scikit-learn's words.
+
+    Parameters
+    ----------
+    losses : sequence of str
+        Their names in the history.
+    """
 
     predicts = False  # the network may stay in training mode
 
+    def __init__(self, losses: Sequence[str] = ("train_loss",)) -> None:
+        self.losses = losses
+
     def on_epoch_end(self, net: Trainer, **_: Any) -> None:
-        """Print the epoch's loss and score."""
+        """Print the epoch's losses and score."""
         record = net.history[-1]
-        print(f"Iteration {net.epochs_of_call}, loss = {record['train_loss']:.8f}")
+        shown = ", ".join(
+            f"{name.removeprefix('train_').replace('_', ' ')} = {record[name]:.8f}"
+            for name in self.losses
+        )
+        print(f"Iteration {net.epochs_of_call}, {shown}")
         if "valid_score" in record:
             print(f"Validation score: {record['valid_score']:f}")
 

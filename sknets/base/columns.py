@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from sknets._params import InvalidParameterError
+from sknets._warnings import warn
 
 NO_CATEGORIES = np.empty(0)
 
@@ -53,13 +54,14 @@ class Columns:
         """Which columns of the network's input each has."""
         return np.split(np.arange(self.n_expanded), np.cumsum(self.widths)[:-1])
 
-    def expanded(self, X: Any) -> Any:
+    def expanded(self, X: Any, *, strict: bool = True) -> Any:
         """A table as the network takes it.
 
         Raises
         ------
         ValueError
-            If a column has a category that is not known.
+            If a column has a category that is not known; if not `strict` that is a warning, and
+            the category is none of those that are.
         """
         if self.are_numbers:
             return X
@@ -68,12 +70,14 @@ class Columns:
         for i, known in enumerate(self.categories):
             column = X[:, i : i + 1]
             if len(known):
-                known = known.astype(X.dtype)  # rounded alike
+                rounded = min(known.dtype, X.dtype, key=lambda dtype: dtype.itemsize)
+                column, known = column.astype(rounded), known.astype(rounded)
                 strange = np.setdiff1d(column, known)
                 if len(strange):
-                    raise ValueError(
-                        f"Column {i} of X has categories that were not there in fit: {strange}."
-                    )
+                    message = f"Column {i} of X has categories that were not there in fit"
+                    if strict:
+                        raise ValueError(f"{message}: {strange}.")
+                    warn(f"{message}, and are taken for none of those: {strange}.")
                 column = (column == known).astype(X.dtype)
             parts.append(column)
         return np.hstack(parts)

@@ -11,8 +11,9 @@ import scipy.sparse as sp
 from sklearn.utils import check_array
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length, column_or_1d
+from torch.utils.data import Dataset
 
-from sknets._data import is_streamed, targets_of
+from sknets._data import is_streamed
 from sknets._params import estimator, param
 from sknets._random import Stream, derived_seed
 from sknets._targets import found_targets, given_targets
@@ -90,40 +91,21 @@ class ConditionalNetwork(NetworkTransformer, DescentEstimator):
         given = y if self.conditional else None
         return self._fit(Call(X, given, classes=classes, incremental=True))
 
-    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
-        """Fit to data, then transform it, with conditional=True given the classes of rows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The data, or what else the class takes, such as images.
-        y : array-like of shape (n_samples,), default=None
-            Classes, with conditional=True. Ignored otherwise.
-        **fit_params : dict
-            Further arguments of `fit`.
-
-        Returns
-        -------
-        X_new : ndarray of shape (n_samples, n_features_new)
-            What `transform` gives.
-        """
-        return self.fit(X, y, **fit_params).transform(X, y if self.conditional else None)
-
     # -- classes of a fit
 
     def _training_set(self, call: Call, fresh: bool) -> TrainingSet:
-        y = self._checked_classes(call.X, targets_of(call.X, call.y)) if self.conditional else None
+        y = self._checked_classes(call.X, call.y) if self.conditional else None
         X, _ = self._validate(call.X, None, reset=fresh)
         return TrainingSet(self._joined(X, self._encode(y, fresh, call.classes)))
 
     def _checked_classes(self, X: Any, y: Any) -> np.ndarray:
+        if is_streamed(X) or isinstance(X, Dataset):
+            raise ValueError("conditional=True needs data that is held in memory.")
         if y is None:
             raise ValueError(
                 f"{type(self).__name__}(conditional=True) requires y to be passed, but the target "
                 "y is None."
             )
-        if is_streamed(X):
-            raise ValueError("conditional=True needs data that is held in memory.")
         y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
         check_consistent_length(X, y)
         return y

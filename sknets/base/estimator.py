@@ -73,6 +73,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
         "https://sknets.readthedocs.io/en/latest/generated/sknets.{estimator_name}.html"
     )
 
+    _printed_losses: ClassVar[tuple[str, ...]] = ("train_loss",)
     _trainer_class: ClassVar[type[Trainer]] = Trainer
 
     # Parameters, of those that a class declares itself, that decide the shape of the network, and
@@ -120,7 +121,7 @@ class NetworkEstimator(CallbackSupportMixin, HeldNetwork, RunParameters, ABC):
 
     def _reports(self, train: TrainingSet, valid: TrainingSet | None) -> list[Any]:
         """Callbacks that measure and print."""
-        return [Printer()] if self.verbose else []
+        return [Printer(self._printed_losses)] if self.verbose else []
 
     def _draw_seed(self) -> int:
         """The seed of a fit."""

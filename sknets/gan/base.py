@@ -14,11 +14,14 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 from torch import nn
 
-from sknets._data import Data
+from sknets._data import Data, slices
 from sknets._measure import Layer, layers_of
 from sknets._params import (
+    ClassLike,
     Interval,
     InvalidParameterError,
+    OneOf,
+    Options,
     check_values,
     estimator,
     param,
@@ -43,13 +46,16 @@ from sknets.gan.network import (
     Play,
     Prior,
     Units,
+    varies,
 )
-from sknets.gan.parameters import GameParameters
+from sknets.gan.parameters import GameParameters, averaged_generator
 from sknets.gan.spectral import SpectralNorm, spectrally_normalised
 from sknets.gan.two_sample import TwoSampleReport
 
 N_SCORED = 2000  # rows, and draws, that a score compares
 SCORING_SEED = 0  # of all draws for scores, so that candidates are judged alike
+INVERTED_AT_ONCE = 500  # rows
+WATCHING = ("plateau", "adaptive")  # schedules that fall where nothing gets better
 GRADIENT_PENALTY = 10.0  # of loss="wasserstein" (Gulrajani et al., 2017)
 
 
@@ -71,6 +77,19 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork):
         Interval(Real, 0, None, closed="neither"),
         "The generator's initial learning rate; the highest of 'one_cycle'.",
     )
+    solver: Any = param(
+        "adam",
+        [OneOf(*STOCHASTIC), ClassLike("torch.optim.Optimizer")],
+        "How weights are found: a stochastic method, or any torch.optim.Optimizer class, which is "
+        "given the learning rate of each player.",
+    )
+    averaging: Any = averaged_generator(None)
+    n_iter_no_change: Any = param(
+        10,
+        [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        "Epochs without a score on held-out rows that is better by tol, after which training "
+        "stops; with early_stopping=True alone.",
+    )
     beta_1: float = param(
         0.5,
         Interval(Real, 0, 1, closed="left"),
@@ -86,6 +105,7 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork):
     }
     _shape_parameters: ClassVar[tuple[str, ...]] = ("n_components",)
     _trainer_class = AdversarialTrainer
+    _printed_losses: ClassVar[tuple[str, ...]] = ("generator_loss", "discriminator_loss")
 
     # -- what a family supplies
 
@@ -100,14 +120,17 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork):
 
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
-        self._check_stochastic()
         name = type(self).__name__
-        if self._n_snapshots:
-            raise ValueError(f"A {name} is one network: it knows no averaging='snapshots'.")
         if self.label_smoothing and not GAME_LOSSES[self.loss].has_targets:
             raise InvalidParameterError(
                 f"The 'label_smoothing' parameter of {name} is for losses with targets. "
                 f"Got loss={self.loss!r}."
+            )
+        if self.learning_rate in WATCHING and not self.early_stopping:
+            raise InvalidParameterError(
+                f"The 'learning_rate' parameter of {name} can be {self.learning_rate!r} with "
+                "early_stopping=True alone: it falls where the score on held-out rows does not "
+                "rise, and losses of players tell of no progress."
             )
         if self.conditional and self.conditioning == "projection" and self.n_packed > 1:
             raise InvalidParameterError(
@@ -119,10 +142,10 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork):
         X = self._checked_rows(X, reset)
         if reset:
             self._learn_columns(X)
-        return self._inputs(X), None
+        return self._inputs(X, strict=True), None
 
-    def _inputs(self, X: Any) -> Any:
-        """Validated rows as the network takes them."""
+    def _inputs(self, X: Any, strict: bool = False) -> Any:
+        """Validated rows as the network takes them; if `strict`, nothing in them is unknown."""
         return X
 
     def _n_columns(self) -> int:
@@ -163,7 +186,9 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork):
             layers["deviation"] = MinibatchDeviation()
             n_features += 1
         if self.minibatch_discrimination:
-            layers["near"] = MinibatchDiscrimination(n_features, self.minibatch_discrimination)
+            layers["near"] = MinibatchDiscrimination(
+                n_features, self.minibatch_discrimination, is_smooth=self._penalises_slopes()
+            )
             n_features += self.minibatch_discrimination
         return n_features
 
@@ -207,6 +232,11 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork):
         network: Any = module
         return FlatParameters(module, [network.generator, network.discriminator])
 
+    def _penalises_slopes(self) -> bool:
+        """Whether the discriminator's slopes cost."""
+        rules = self._rules()
+        return bool(rules.gradient_penalty or rules.r1)
+
     def _rules(self) -> Rules:
         penalty = self.gradient_penalty
         if penalty == "auto":
@@ -248,19 +278,17 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork):
         return {"valid_loss": -score, "valid_score": score}
 
     def _reports(self, train: TrainingSet, valid: TrainingSet | None) -> list[Any]:
-        keeping = [KeptSamples(self._progress_samples)] if self.n_progress_samples else []
+        keeping: list[Any] = []
+        if self.n_progress_samples:
+            keeping.append(KeptSamples(self._progress_samples))
         return keeping + super()._reports(train, valid)
 
-    def _progress_samples(self) -> None:
-        """Keep what the same codes have become."""
+    def _progress_samples(self) -> np.ndarray:
+        """What the same codes have become."""
         n = self.n_progress_samples
         places = np.arange(n) % self._n_classes if self._n_classes else None
         made = self._made(n, places, self._seed)
-        self.progress_samples_.append(self._given_back(made))
-
-    def _start_records(self) -> None:
-        super()._start_records()
-        self.progress_samples_: list[np.ndarray] = []
+        return self._given_back(made)
 
     def _record(self, trainer: Trainer) -> None:
         super()._record(trainer)
@@ -268,6 +296,12 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork):
         for name in ("generator", "discriminator"):
             losses = history[:, f"{name}_loss"] if history else []
             setattr(self, f"{name}_loss_curve_", losses)
+
+    @property
+    def progress_samples_(self) -> list[np.ndarray]:
+        """What the same codes became after each epoch, with n_progress_samples."""
+        check_is_fitted(self)
+        return [record[KEPT] for record in self.history_ if KEPT in record]
 
     def _objective(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         raise ValueError(
@@ -335,7 +369,8 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork):
         distribution. Columns are in units of their deviation in `X`; the kernel is a mean of
         Gaussian ones, .1, .3, 1 and 3 times as wide as the median distance between rows of `X`. At
         most 2,000 rows are compared, with as many samples, always of the same seed. All of it is
-        the same for all estimators that are compared on `X` [1]_.
+        the same for all estimators that are compared on `X` [1]_, but for such as differ in
+        `conditional` or in the columns of categories, which have other columns to compare.
 
         Parameters
         ----------
@@ -406,7 +441,7 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork):
     def _mapped(self, real: np.ndarray, made: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Both on the map on which they are compared: columns in units of the real ones' spread."""
         spread = real.std(axis=0)
-        scale = np.where(spread > 0, spread, 1)
+        scale = np.where(varies(spread, real.mean(axis=0)), spread, 1)
         return real / scale, made / scale
 
     def sample(self, n_samples: int = 1, *, y: Any = None, random_state: Any = None) -> np.ndarray:
@@ -514,15 +549,18 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork):
            adversarial networks." https://arxiv.org/abs/1702.04782
         """
         how = {"n_steps": n_steps, "n_starts": n_starts}
-        check_values("invert", SAMPLING, how)
+        check_values("invert", INVERSION, how)
         rows = self._inputs(self._validated_rows(X))
         rows = self._joined(rows, self._needed_places(rows.shape[0], y))
         rows = np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows[:])
         like = next(self.module_.parameters())
         drawn = generator(draw_seed(random_state), Stream.SAMPLE, device=like.device)
-        inputs = torch.from_numpy(rows).to(like)
-        found = nearest_codes(self.module_, inputs, n_steps, n_starts, drawn)
-        return found.cpu().numpy().astype(rows.dtype, copy=False)
+        starts = self.module_.prior(n_starts, like, drawn)
+        parts = [
+            nearest_codes(self.module_, torch.from_numpy(rows[part]).to(like), starts, n_steps)
+            for part in slices(len(rows), INVERTED_AT_ONCE)
+        ]
+        return torch.cat(parts).cpu().numpy().astype(rows.dtype, copy=False)
 
     # -- details
 
@@ -580,23 +618,26 @@ class AdversarialNetwork(GameParameters, ConditionalNetwork):
 SAMPLING = {
     "n_samples": [Interval(Integral, 1, None, closed="left")],
     "n_steps": [Interval(Integral, 2, None, closed="left")],
-    "n_starts": [Interval(Integral, 1, None, closed="left")],
 }
+INVERSION = {name: [Interval(Integral, 1, None, closed="left")] for name in ("n_steps", "n_starts")}
+
+
+KEPT = "progress_samples"  # in the history
 
 
 class KeptSamples(Callback):
-    """Calls a function after each epoch.
+    """Keeps samples of each epoch in the history.
 
     Parameters
     ----------
-    keep : callable
+    make : callable
     """
 
     predicts = True  # so that the network is in the mode of prediction
 
-    def __init__(self, keep: Callable[[], None]) -> None:
-        self.keep = keep
+    def __init__(self, make: Callable[[], np.ndarray]) -> None:
+        self.make = make
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         with net.averaged():
-            self.keep()
+            net.history.record(KEPT, self.make())

@@ -40,7 +40,7 @@ class DCGAN(AdversarialImages):
 
     `X` is an array of images, (n, height, width) or (n, channels, height, width), of signals with
     ``signal=True``, (n, channels, length), or a table whose rows hold one each. Rows and arrays are
-    interchangeable. Whole numbers of 8 bits are read as shares of 255, and samples are such.
+    interchangeable. Whole numbers of 8 bits are read as shares of 255; samples are shares, too.
 
     See Also
     --------
@@ -121,8 +121,7 @@ class DCGAN(AdversarialImages):
         """Whether the discriminator normalises over the batch."""
         if self.discriminator_batch_norm != "auto":
             return bool(self.discriminator_batch_norm)
-        rules = self._rules()
-        return not (rules.gradient_penalty or rules.r1 or self.spectral_norm)
+        return not (self._penalises_slopes() or self.spectral_norm)
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> AdversarialNet:
         channels, *sides = self.image_shape_

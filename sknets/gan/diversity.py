@@ -48,14 +48,18 @@ class MinibatchDiscrimination(BatchLayer):
         How many numbers are added, each from distances of its own.
     n_dimensions : int
         Of the space of these distances.
+    is_smooth : bool
+        Whether gradients have gradients, which penalties on slopes need and which cost more.
     """
 
     # Differs from the paper: the mean over the others rather than the sum over all, so that it
     # means the same for a minibatch and for reference samples.
 
-    def __init__(self, n_features: int, n_kernels: int, n_dimensions: int = 5) -> None:
+    def __init__(
+        self, n_features: int, n_kernels: int, n_dimensions: int = 5, is_smooth: bool = False
+    ) -> None:
         super().__init__()
-        self.n_kernels = n_kernels
+        self.n_kernels, self.is_smooth = n_kernels, is_smooth
         self.projection = nn.Linear(n_features, n_kernels * n_dimensions, bias=False)
 
     def projected(self, x: Tensor) -> Tensor:
@@ -64,17 +68,18 @@ class MinibatchDiscrimination(BatchLayer):
 
     def among(self, x: Tensor) -> Tensor:
         points = self.projected(x)
-        near = nearness(points, points).sum(2) - 1  # but for itself
+        near = self.nearness(points, points).sum(2) - 1  # but for itself
         return torch.cat([x, near.T / max(1, len(x) - 1)], 1)
 
     def beside(self, x: Tensor, reference: Tensor) -> Tensor:
-        near = nearness(self.projected(x), self.projected(reference)).mean(2)
+        near = self.nearness(self.projected(x), self.projected(reference)).mean(2)
         return torch.cat([x, near.T], 1)
 
-
-def nearness(a: Tensor, b: Tensor) -> Tensor:
-    """exp(-|a - b|_1) of points (n_kernels, n, n_dimensions): (n_kernels, n, m)."""
-    return torch.cdist(a, b, p=1).neg().exp()
+    def nearness(self, a: Tensor, b: Tensor) -> Tensor:
+        """exp(-|a - b|_1) of points (n_kernels, n, n_dimensions): (n_kernels, n, m)."""
+        if self.is_smooth:
+            return (a[:, :, None] - b[:, None]).abs().sum(3).neg().exp()
+        return torch.cdist(a, b, p=1).neg().exp()
 
 
 class MinibatchDeviation(BatchLayer):
@@ -124,19 +129,23 @@ class Replay:
         self.kept: Tensor | None = None
 
     def mixed(self, made: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Half of a batch, and as many earlier ones, whose places the other half takes."""
-        if self.kept is not None and self.kept.shape[1] != made.shape[1]:
-            self.kept = None  # of images of another size
-        if self.kept is None or len(self.kept) < self.size:
-            kept = made if self.kept is None else torch.cat([self.kept, made])
-            self.kept = kept[: self.size].clone()
+        """Half of a batch, and as many earlier ones, whose places the other half takes.
+
+        Until as many are kept as are to be, others are added instead.
+        """
+        kept = self.kept
+        if kept is None or kept.shape[1] != made.shape[1]:  # the first, or of another size
+            self.kept = made[: self.size].clone()
             return made
-        half = len(made) // 2
-        places = torch.randperm(self.size, generator=generator, device=made.device)
-        places = places[: min(half, self.size)]
-        earlier = self.kept[places].clone()
-        self.kept[places] = made[: len(places)]
-        return torch.cat([earlier, made[len(places) :]])
+        places = torch.randperm(len(kept), generator=generator, device=made.device)
+        places = places[: len(made) // 2]
+        own, replaced = made[len(places) :], made[: len(places)]
+        mixed = torch.cat([kept[places], own])
+        if len(kept) < self.size:
+            self.kept = torch.cat([kept, made])[: self.size]
+        else:
+            kept[places] = replaced
+        return mixed
 
     def state(self) -> dict[str, Any]:
         """What a later call needs to go on."""

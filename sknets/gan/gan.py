@@ -17,7 +17,7 @@ from sknets._params import Interval, InvalidParameterError, OneOf, estimator, is
 from sknets.base.columns import Columns, categorical_columns
 from sknets.base.dense import hidden_layers
 from sknets.gan.base import AdversarialNetwork
-from sknets.gan.network import AdversarialNet, Categories, ChainGenerator
+from sknets.gan.network import AdversarialNet, Categories, ChainGenerator, varies
 from sknets.layers import ACTIVATIONS, initialise
 
 
@@ -121,8 +121,8 @@ class GAN(AdversarialNetwork):
     def _n_columns(self) -> int:
         return self._columns.n_expanded
 
-    def _inputs(self, X: Any) -> Any:
-        return self._columns.expanded(X)
+    def _inputs(self, X: Any, strict: bool = False) -> Any:
+        return self._columns.expanded(X, strict=strict)
 
     def _given_back(self, values: np.ndarray) -> np.ndarray:
         return self._columns.collapsed(values)
@@ -137,13 +137,12 @@ class GAN(AdversarialNetwork):
         units = network.units
         mean = mean_of(batches, network.columns)
         variance = mean_of(batches, lambda inputs: (network.columns(inputs) - mean).square())
-        tiny = 10 * torch.finfo(mean.dtype).eps * mean.abs()
         numbers = [places for places in self._columns.places if len(places) == 1]
         if numbers:
             chosen = torch.from_numpy(np.concatenate(numbers))
             spread = variance.sqrt()
             units.shift[chosen] = mean[chosen]
-            units.scale[chosen] = torch.where(spread > tiny, spread, 1.0)[chosen]
+            units.scale[chosen] = torch.where(varies(spread, mean), spread, 0.0)[chosen]
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> AdversarialNet:
         n_inputs = self._n_columns()

@@ -70,11 +70,12 @@ class Equalised(nn.Module):
     def initialise(self, generator: torch.Generator) -> None:
         """Fill the weights."""
         self.layer.weight.normal_(std=1 / self.rate, generator=generator)
-        self.layer.bias.zero_()
+        if self.layer.bias is not None:
+            self.layer.bias.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
         layer = self.layer
-        bias = layer.bias if self.rate == 1 else layer.bias * self.rate
+        bias = layer.bias if layer.bias is None or self.rate == 1 else layer.bias * self.rate
         return multiplied(layer, x, layer.weight * self.scale, bias)
 
 

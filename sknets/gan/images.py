@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from sknets._data import Data
 from sknets._measure import Work
@@ -24,9 +26,9 @@ class AdversarialImages(ImageMaker, AdversarialNetwork):
     feature_extractor: Any = param(
         None,
         [BaseEstimator, None],
-        "What maps images to the features on which `score` compares them, such as a fitted "
-        "CNNClassifier in scikit-learn's FrozenEstimator, so that copies of this estimator keep "
-        "it. None: random convolutions, the same for all.",
+        "What maps images, in the form of the fit, to the features on which `score` compares "
+        "them, such as a fitted CNNClassifier in scikit-learn's FrozenEstimator, so that copies of "
+        "this estimator keep it. None: random convolutions, the same for all.",
     )
 
     def _check_settings(self, incremental: bool) -> None:
@@ -37,16 +39,28 @@ class AdversarialImages(ImageMaker, AdversarialNetwork):
                 f"The 'feature_extractor' parameter of {type(self).__name__} must have a method "
                 f"transform. Got {extractor!r} instead."
             )
+        if extractor is not None:
+            try:
+                check_is_fitted(extractor)
+            except NotFittedError:
+                raise InvalidParameterError(
+                    f"The 'feature_extractor' parameter of {type(self).__name__} must be fitted. "
+                    "Put it in scikit-learn's FrozenEstimator, so that copies, as those of a "
+                    f"search, stay fitted. Got {extractor!r} instead."
+                ) from None
 
     def _given_back(self, values: np.ndarray) -> np.ndarray:
         return self._as_given(values)
 
     def _fit_units(self, network: AdversarialNet, batches: Data) -> None:
-        """Pixels are between -1 and 1."""
-        low, high = 0.0, 1.0
-        for batch in batches.epoch(None):
-            x = network.columns(batch.x)
-            low, high = min(low, float(x.min())), max(high, float(x.max()))
+        """Values are between -1 and 1, as those of the data are between its least and largest.
+
+        Shares that fill at least half of what is from 0 to 1 are taken to be between these.
+        """
+        parts = [network.columns(batch.x) for batch in batches.epoch(None)]
+        low, high = min(float(x.min()) for x in parts), max(float(x.max()) for x in parts)
+        if low >= 0 and 0.5 <= high <= 1:
+            low, high = 0.0, 1.0
         network.units.shift.fill_((low + high) / 2)
         network.units.scale.fill_((high - low) / 2)
 

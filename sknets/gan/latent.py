@@ -28,18 +28,15 @@ def arc(first: np.ndarray, last: np.ndarray, shares: np.ndarray) -> np.ndarray:
     return (weights[0] * first + weights[1] * last) / np.sin(angle)
 
 
-def nearest_codes(
-    network: AdversarialNet, inputs: Tensor, n_steps: int, n_starts: int, drawn: torch.Generator
-) -> Tensor:
+def nearest_codes(network: AdversarialNet, inputs: Tensor, starts: Tensor, n_steps: int) -> Tensor:
     """Codes whose samples are nearest to rows, which have their classes beside them.
 
-    Adam descends from random codes, of which each row keeps the best (Lipton and Tripathi, 2017,
+    Adam descends from each of some codes, and a row keeps the best (Lipton and Tripathi, 2017,
     https://arxiv.org/abs/1702.04782). The distance is the squared one in the network's units.
     """
     target, classes = network.split(inputs)
     n = len(target)
-    starts = (network.prior(n, target, drawn) for _ in range(n_starts))
-    found = [descended(network, z, classes, target, n_steps) for z in starts]
+    found = [descended(network, z.expand(n, -1), classes, target, n_steps) for z in starts]
     codes, distances = map(torch.stack, zip(*found, strict=True))
     return codes[distances.argmin(0), torch.arange(n, device=codes.device)]
 

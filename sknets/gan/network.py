@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -68,8 +69,15 @@ class InstanceNoise(RandomLayer):
         return x + torch.empty_like(x).normal_(std=std, generator=self.generator)
 
 
+def varies(spread: Any, mean: Any) -> Any:
+    """Whether columns have a deviation that is more than what single precision rounds off."""
+    return spread > 10 * torch.finfo(torch.float32).eps * abs(mean)
+
+
 class Units(nn.Module):
     """From the units of the data to those of the network, and back.
+
+    A scale of 0 is that of a constant, which comes back exactly.
 
     Parameters
     ----------
@@ -86,7 +94,7 @@ class Units(nn.Module):
 
     def seen(self, x: Tensor) -> Tensor:
         """Data as the discriminator takes it."""
-        return (x - self.shift) / self.scale
+        return (x - self.shift) / self.scale.where(self.scale > 0, self.scale.new_ones(()))
 
     def given(self, made: Tensor) -> Tensor:
         """What the generator made, as data."""
@@ -132,7 +140,7 @@ class ChainGenerator(Generator):
 class Categories(nn.Module):
     """Draws of categories from their logits; columns of numbers pass.
 
-    In training gradients pass through a softmax with noise (Jang, Gu and Poole, 2017).
+    Gradients pass through a softmax, in training with noise (Jang, Gu and Poole, 2017).
 
     Parameters
     ----------
@@ -154,7 +162,7 @@ class Categories(nn.Module):
             exponential = torch.empty_like(logits).exponential_(generator=drawn)
             logits = logits - exponential.log()  # with Gumbel's noise
         hard = F.one_hot(logits.argmax(1), logits.shape[1]).to(logits.dtype)
-        if not self.training:
+        if not torch.is_grad_enabled():
             return hard
         soft = (logits / TEMPERATURE).softmax(1)
         return hard + soft - soft.detach()

@@ -23,6 +23,16 @@ def game_loss(default: str) -> Any:
     )
 
 
+def averaged_generator(default: str | None) -> Any:
+    """The parameter that has samples made by an average."""
+    return param(
+        default,
+        [OneOf("polyak", "ema"), None],
+        "Average of the generator's weights over the path of training that makes samples, evenly "
+        "('polyak') or exponentially ('ema').",
+    )
+
+
 def told_of_deviation(default: bool) -> Any:
     """The parameter that tells the discriminator how much samples differ."""
     return param(
@@ -57,8 +67,8 @@ class GameParameters(BaseEstimator):
         0.0,
         Interval(Real, 0, None, closed="left"),
         "Standard deviation of the noise on all that the discriminator sees in training, which "
-        "falls to 0 over max_iter epochs. In units of standardised columns, or of pixels from -1 "
-        "to 1.",
+        "falls to 0 over max_iter epochs, also in calls of `partial_fit`. In units of standardised "
+        "columns, or of pixels from -1 to 1.",
     )
     n_discriminator_steps: int = param(
         1,

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sknets._params import Interval, InvalidParameterError, OneOf, estimator, is_count, param
+from sknets._params import Interval, InvalidParameterError, estimator, is_count, param
 from sknets.gan.adversarial import Rules
 from sknets.gan.growing import (
     LEAK,
@@ -36,7 +36,7 @@ from sknets.gan.growing import (
 )
 from sknets.gan.images import AdversarialImages
 from sknets.gan.network import AdversarialNet
-from sknets.gan.parameters import game_loss, told_of_deviation
+from sknets.gan.parameters import averaged_generator, game_loss, told_of_deviation
 
 DRIFT = 0.001  # (Karras et al., 2018, appendix A.1)
 
@@ -106,7 +106,8 @@ class GrowingImages(AdversarialImages):
     size_shares: Any = param(
         None,
         [None, "array-like"],
-        "How the epochs are shared among the sizes, from the smallest on. None: evenly.",
+        "How the epochs, of which there are max_iter also in calls of `partial_fit`, are shared "
+        "among the sizes, from the smallest on. None: evenly.",
     )
     minibatch_std: bool = told_of_deviation(True)
     learning_rate_init: float = param(
@@ -124,12 +125,7 @@ class GrowingImages(AdversarialImages):
         Interval(Real, 0, 1, closed="left"),
         "Decay rate of the second moment of adam, adamw and nadam.",
     )
-    averaging: Any = param(
-        "ema",
-        [OneOf("polyak", "ema"), None],
-        "Average of the generator's weights over the path of training that makes samples, evenly "
-        "('polyak') or exponentially ('ema').",
-    )
+    averaging: Any = averaged_generator("ema")
     _shape_parameters: ClassVar[tuple[str, ...]] = ("filters", "minibatch_std")
     _blurs = False  # what is halved or doubled
 
@@ -176,7 +172,7 @@ class GrowingImages(AdversarialImages):
             body,
             channels,
             head=dense(n_units, 1, gain=1.0),
-            projection=dense(self._n_classes, n_units, gain=1.0) if self._projects() else None,
+            projection=self._directions(n_units) if self._projects() else None,
             n_packed=self.n_packed,
             n_inputs=self.n_features_in_,
             n_classes=self._n_classes,
@@ -189,6 +185,10 @@ class GrowingImages(AdversarialImages):
             self._images(),
             Growth(shares, self.fade_in),
         )
+
+    def _directions(self, n_units: int) -> Equalised:
+        """What makes directions of classes."""
+        return Equalised(nn.Linear(self._n_classes, n_units, bias=False), gain=1.0)
 
     @abstractmethod
     def _generator(
@@ -217,7 +217,7 @@ class ProgressiveGAN(GrowingImages):
 
     `X` is an array of images, (n, height, width) or (n, channels, height, width), of signals with
     ``signal=True``, (n, channels, length), or a table whose rows hold one each. Rows and arrays are
-    interchangeable. Whole numbers of 8 bits are read as shares of 255, and samples are such.
+    interchangeable. Whole numbers of 8 bits are read as shares of 255; samples are shares, too.
 
     See Also
     --------

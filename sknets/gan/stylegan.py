@@ -13,9 +13,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from sknets._params import Interval, InvalidParameterError, check_values, estimator, param
+from sknets._params import (
+    Interval,
+    InvalidParameterError,
+    check_values,
+    estimator,
+    is_count,
+    param,
+)
 from sknets.gan.growing import (
     LEAK,
     GrowingGenerator,
@@ -157,7 +165,7 @@ class StyleGAN(GrowingImages):
 
     `X` is an array of images, (n, height, width) or (n, channels, height, width), of signals with
     ``signal=True``, (n, channels, length), or a table whose rows hold one each. Rows and arrays are
-    interchangeable. Whole numbers of 8 bits are read as shares of 255, and samples are such.
+    interchangeable. Whole numbers of 8 bits are read as shares of 255; samples are shares, too.
 
     See Also
     --------
@@ -243,6 +251,7 @@ class StyleGAN(GrowingImages):
         x : ndarray of shape (n_samples, n_features)
             The images, in the form of the fit.
         """
+        check_is_fitted(self)
         check_values("sample", STYLES, {"truncation": truncation})
         if truncation == 1:
             return super().sample(n_samples, y=y, random_state=random_state)
@@ -285,7 +294,7 @@ class StyleGAN(GrowingImages):
             )
         network = self.module_
         n_sizes = network.generator.level.stage()[0] + 1
-        if not isinstance(level, Integral) or not 0 <= level <= n_sizes:
+        if (level != 0 and not is_count(level)) or level > n_sizes:
             raise InvalidParameterError(
                 f"The 'level' parameter of mix_styles must be from 0 to {n_sizes}, the number of "
                 f"sizes of images. Got {level!r} instead."

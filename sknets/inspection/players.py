@@ -166,7 +166,8 @@ class SampleProgressDisplay(ImagesDisplay):
         n_rows : int, default=8
             How many epochs are drawn, spread evenly, the first and the last among them.
         image_shape : tuple, default=None
-            (height, width) or (channels, height, width) of rows; None takes them to be square.
+            (height, width) or (channels, height, width) of rows. None: that of the estimator's
+            images, or squares.
         ax : matplotlib Axes, default=None
             Where to draw; a new figure by default.
         **kwargs : dict
@@ -178,12 +179,15 @@ class SampleProgressDisplay(ImagesDisplay):
             The display, drawn.
         """
         check_values(cls.__name__, PROGRESS, {"n_rows": n_rows})
-        kept = having("progress_samples_", estimator, cls.__name__).progress_samples_
+        fitted = having("progress_samples_", estimator, cls.__name__)
+        kept = fitted.progress_samples_
         if not kept:
             raise InvalidParameterError(
                 f"The 'estimator' parameter of {cls.__name__} must be fitted with "
                 f"n_progress_samples > 0. Got {estimator!r} instead."
             )
+        if image_shape is None and kept[0].ndim == 2:  # rows of images whose shape is known
+            image_shape = getattr(fitted, "image_shape_", None)
         epochs = np.unique(np.linspace(0, len(kept) - 1, n_rows).round().astype(int))
         images = as_images(np.concatenate([kept[i] for i in epochs]), image_shape, cls.__name__)
         rows = [f"epoch {i + 1}" for i in epochs]

@@ -72,13 +72,19 @@ def test_discrimination_of_a_lone_sample_has_no_neighbours():
 def test_replay_gives_half_of_a_batch_back():
     replay, drawn = Replay(8), torch.Generator().manual_seed(0)
     batches = [torch.full((4, 1), float(i)) for i in range(4)]
-    first = [replay.mixed(batch, drawn) for batch in batches[:2]]
-    assert [set(x.ravel().tolist()) for x in first] == [{0}, {1}]  # until it is full
-    mixed = replay.mixed(batches[2], drawn)
-    assert mixed.shape == (4, 1)
-    assert (mixed == 2).sum() == 2
-    assert set(mixed[:2].ravel().tolist()) <= {0, 1}
+    mixed = [replay.mixed(batch, drawn) for batch in batches[:3]]
+    assert [x.shape for x in mixed] == [(4, 1)] * 3
+    assert (mixed[0] == 0).all()  # nothing is kept yet
+    assert [int((x == i).sum()) for i, x in enumerate(mixed)] == [4, 2, 2]
+    assert set(mixed[2][:2].ravel().tolist()) <= {0, 1}
+    assert len(replay.kept) == 8
     assert (replay.kept == 2).sum() == 2
+
+
+def test_a_large_replay_begins_before_it_is_full():
+    replay, drawn = Replay(10**6), torch.Generator().manual_seed(0)
+    replay.mixed(torch.zeros(4, 1), drawn)
+    assert (replay.mixed(torch.ones(4, 1), drawn) == 0).sum() == 2
 
 
 def test_replay_goes_on_from_its_state():

@@ -1,5 +1,7 @@
 """Generative adversarial networks of vectors and tables."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,6 +39,7 @@ REMEDIES = [
     {"n_packed": 3},
     {"minibatch_std": True},
     {"minibatch_discrimination": 4},
+    {"minibatch_discrimination": 4, "r1": 0.1, "gradient_penalty": 1.0},
     {"n_packed": 2, "minibatch_std": True, "minibatch_discrimination": 4, "spectral_norm": True},
     {"spectral_norm": True},
     {"replay_size": 60},
@@ -130,7 +133,24 @@ def test_categories_are_drawn():
     same = clone(net).set_params(categorical_features=["kind", "side"]).fit(named)
     assert_allclose(same.sample(9, random_state=0), net.sample(9, random_state=0))
     with pytest.raises(ValueError, match="categories that were not there in fit"):
-        net.score_samples([[3, 4, 0]])
+        net.partial_fit([[3, 4, 0]])
+    with pytest.warns(UserWarning, match="not there in fit, and are taken for none of those"):
+        logits = net.score_samples([[3, 4, 0]])
+    assert np.isfinite(logits).all()
+
+
+def test_categories_are_found_whatever_they_were_rounded_to():
+    X = table() + np.array([0, 0.1, 0.1])
+    for fitted, asked in ((np.float32, np.float64), (np.float64, np.float32)):
+        net = gan(categorical_features=[1, 2])
+        net.fit(X.astype(fitted))
+        assert net.score_samples(X.astype(asked)).shape == (len(X),)
+
+
+def test_invert_finds_categories():
+    kinds = np.random.default_rng(0).integers(0, 4, (400, 1))
+    net = gan(categorical_features=[0], max_iter=40, learning_rate_init=0.002).fit(kinds)
+    assert_array_equal(net.generate(net.invert(kinds[:20])), kinds[:20])
 
 
 def test_scale_of_columns_does_not_matter():
@@ -138,6 +158,16 @@ def test_scale_of_columns_does_not_matter():
     assert_allclose(
         far.sample(20, random_state=0), 1e6 + 1e3 * net.sample(20, random_state=0), rtol=1e-3
     )
+
+
+@pytest.mark.parametrize("constant", [0.1, 0.5, 7.0, 1e6])
+def test_constant_columns_come_back_and_hide_nothing(constant):
+    """The deviation of .1, computed, is not 0."""
+    X = np.c_[TWO, np.full(len(TWO), constant)]
+    nets = [gan(**LEARNT | {"max_iter": n}).fit(X) for n in (1, 60)]
+    assert_allclose(nets[1].sample(9, random_state=0)[:, 2], constant, rtol=1e-7)
+    untrained, trained = (net.score(X) for net in nets)
+    assert untrained + 0.05 < trained
 
 
 def test_score_is_the_same_for_all_who_are_compared():
@@ -199,6 +229,8 @@ def test_codes_of_samples_are_found_again():
     near = np.linalg.norm(net.generate(found) - made, axis=1) < 0.02
     assert near.mean() >= 0.9  # the others are at a minimum of their own
     assert_array_equal(net.invert(made[:5]), net.invert(made[:5]))
+    alone = np.concatenate([net.invert(made[i : i + 1]) for i in range(5)])
+    assert_allclose(alone, net.invert(made)[:5], atol=1e-3)
 
 
 def test_progress_is_kept_of_the_same_codes():
@@ -207,6 +239,25 @@ def test_progress_is_kept_of_the_same_codes():
     assert len(net.partial_fit(TWO).progress_samples_) == 5
     last = gan(n_progress_samples=6, max_iter=4).fit(TWO).progress_samples_[-1]
     assert_array_equal(last, net.progress_samples_[3])
+
+
+def test_progress_is_kept_in_a_checkpoint(tmp_path):
+    net = gan(n_progress_samples=2, max_iter=4, checkpoint=tmp_path / "state").fit(TWO)
+    again = clone(net).fit(TWO)
+    assert_array_equal(again.progress_samples_, net.progress_samples_)
+    assert not hasattr(gan(), "progress_samples_")
+
+
+def test_losses_of_both_players_are_printed(capsys):
+    gan(verbose=True, max_iter=1).fit(TWO)
+    assert re.match(
+        r"Iteration 1, generator loss = \d\.\d{8}, discriminator loss = \d", capsys.readouterr().out
+    )
+
+
+def test_features_of_a_pipeline_are_without_classes():
+    net = gan(conditional=True, conditioning="concatenation")
+    assert_array_equal(net.fit_transform(IRIS, KIND), net.transform(IRIS))
 
 
 def test_curves_are_of_both_players():
@@ -273,8 +324,9 @@ def test_early_stopping_keeps_the_best_generator():
         ({"loss": "hinge", "label_smoothing": 0.1}, "for losses with targets"),
         ({"conditional": True, "n_packed": 2}, "needs conditioning='concatenation'"),
         ({"n_packed": 30, "batch_size": 20}, "at most the number of samples in a minibatch, 20"),
-        ({"solver": "lbfgs"}, "needs a stochastic solver"),
-        ({"averaging": "snapshots", "n_snapshots": 2}, "is one network"),
+        ({"solver": "lbfgs"}, "'solver' parameter of GAN must be"),
+        ({"averaging": "snapshots"}, "'averaging' parameter of GAN must be"),
+        ({"learning_rate": "plateau"}, "can be 'plateau' with early_stopping=True alone"),
         ({"discriminator_layer_sizes": (3, 0)}, "must hold whole numbers > 0"),
         ({"hidden_layer_sizes": ()}, "must hold whole numbers > 0"),
         ({"categorical_features": [7]}, "'categorical_features' parameter of GAN must hold"),

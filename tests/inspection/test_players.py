@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from sknets import GAN
+from sknets import DCGAN, GAN
 from sknets.inspection import GameLossDisplay, SampleProgressDisplay
 
 X = load_digits().data[:200]
@@ -34,6 +34,12 @@ def test_rows_are_epochs_and_columns_codes(pipe):
     assert_array_equal(display.images.reshape(3, 5, 64), [kept[0], kept[3], kept[6]])
     assert display.row_labels == ["epoch 1", "epoch 4", "epoch 7"]
     assert len(SampleProgressDisplay.from_estimator(pipe).images) == 7 * 5
+
+
+def test_images_in_rows_have_the_shape_of_the_fit():
+    how = {"image_shape": (4, 16), "n_progress_samples": 2, "max_iter": 1, "random_state": 0}
+    display = SampleProgressDisplay.from_estimator(DCGAN(2, 4, **how).fit(X / 16))
+    assert display.images.shape == (2, 4, 16)
 
 
 def test_estimators_that_have_nothing_to_show_are_errors():

@@ -41,6 +41,7 @@ __all__ = [
     "estimator",
     "is_count",
     "param",
+    "whole_numbers",
 ]
 
 T = TypeVar("T")
@@ -125,6 +126,22 @@ def check_values(owner: str, constraints: dict[str, list[Any]], values: dict[str
 def is_count(value: Any) -> bool:
     """Whether it is a whole number > 0."""
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0
+
+
+def whole_numbers(value: Any, name: str, owner: str) -> tuple[int, ...]:
+    """One whole number > 0 or several, as a tuple.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the parameter of that name holds anything else, or none.
+    """
+    given = tuple(value) if isinstance(value, Iterable) else (value,)
+    if not given or not all(map(is_count, given)):
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {owner} must hold whole numbers > 0. Got {value!r} instead."
+        )
+    return tuple(map(int, given))
 
 
 def _hint(value: Any, constraints: list[Any]) -> str:

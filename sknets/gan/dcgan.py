@@ -12,11 +12,10 @@ from math import prod
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import nn
 
-from sknets._params import Interval, InvalidParameterError, OneOf, estimator, is_count, param
+from sknets._params import Interval, OneOf, estimator, param, whole_numbers
 from sknets.autoencoders.convolutions import Layers, transposed
 from sknets.cnn.architecture import DIMENSIONS
 from sknets.cnn.images import Images
@@ -109,13 +108,7 @@ class DCGAN(AdversarialImages):
         self._filters()
 
     def _filters(self) -> tuple[int, ...]:
-        given = tuple(self.filters) if np.iterable(self.filters) else (self.filters,)
-        if not given or not all(map(is_count, given)):
-            raise InvalidParameterError(
-                f"The 'filters' parameter of {type(self).__name__} must hold whole numbers > 0. "
-                f"Got {self.filters!r} instead."
-            )
-        return tuple(map(int, given))
+        return whole_numbers(self.filters, "filters", type(self).__name__)
 
     def _normalises(self) -> bool:
         """Whether the discriminator normalises over the batch."""

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from sknets._data import Data, mean_of
-from sknets._params import Interval, InvalidParameterError, OneOf, estimator, is_count, param
+from sknets._params import Interval, OneOf, estimator, param, whole_numbers
 from sknets.base.columns import Columns, categorical_columns
 from sknets.base.dense import hidden_layers
 from sknets.gan.base import AdversarialNetwork
@@ -106,13 +106,7 @@ class GAN(AdversarialNetwork):
         given = getattr(self, name)
         if given is None:
             return self._sizes("hidden_layer_sizes")[::-1]
-        sizes = tuple(given) if np.iterable(given) else (given,)
-        if not sizes or not all(map(is_count, sizes)):
-            raise InvalidParameterError(
-                f"The {name!r} parameter of {type(self).__name__} must hold whole numbers > 0. "
-                f"Got {given!r} instead."
-            )
-        return tuple(map(int, sizes))
+        return whole_numbers(given, name, type(self).__name__)
 
     @property
     def _columns(self) -> Columns:

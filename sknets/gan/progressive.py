@@ -13,11 +13,10 @@ from math import prod
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sknets._params import Interval, InvalidParameterError, estimator, is_count, param
+from sknets._params import Interval, InvalidParameterError, estimator, param, whole_numbers
 from sknets.gan.adversarial import Rules
 from sknets.gan.growing import (
     LEAK,
@@ -132,20 +131,12 @@ class GrowingImages(AdversarialImages):
     def _check_settings(self, incremental: bool) -> None:
         super()._check_settings(incremental)
         name = type(self).__name__
-        given = self._given_filters()
-        if not given or not all(map(is_count, given)):
-            raise InvalidParameterError(
-                f"The 'filters' parameter of {name} must hold whole numbers > 0. "
-                f"Got {self.filters!r} instead."
-            )
+        whole_numbers(self.filters, "filters", name)
         if self.spectral_norm or self.minibatch_discrimination:
             raise InvalidParameterError(
                 f"The discriminator of {name} has scaled weights and minibatch_std: it knows no "
                 "spectral_norm and no minibatch_discrimination."
             )
-
-    def _given_filters(self) -> tuple[Any, ...]:
-        return tuple(self.filters) if np.iterable(self.filters) else (self.filters,)
 
     def _sizes(self) -> list[tuple[int, ...]]:
         return sizes_of(self.image_shape_[1:])
@@ -161,8 +152,8 @@ class GrowingImages(AdversarialImages):
         return X, y
 
     def _widths(self) -> list[int]:
-        given = self._given_filters()
-        return [int(given[min(i, len(given) - 1)]) for i in range(len(self._sizes()))]
+        given = whole_numbers(self.filters, "filters", type(self).__name__)
+        return [given[min(i, len(given) - 1)] for i in range(len(self._sizes()))]
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> AdversarialNet:
         sizes, widths, channels = self._sizes(), self._widths(), self.image_shape_[0]

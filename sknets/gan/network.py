@@ -7,6 +7,7 @@ Khetan, Fanti and Oh (2018), "PacGAN", https://arxiv.org/abs/1712.04086.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -232,6 +233,15 @@ class Discriminator(nn.Module):
             return self.body(own)
         return self.body(torch.cat([own, self.packed(reference)]))[: len(own)]
 
+    def alone(self) -> Discriminator:
+        """A copy for which there are no others beside a sample, but those of its pack."""
+        found = copy.deepcopy(self)
+        found.reference = found.reference[: self.n_packed - 1]
+        for layer in found.body.modules():
+            if isinstance(layer, BatchLayer):
+                layer.n_reference = 0
+        return found
+
     def with_classes(self, x: Tensor, classes: Tensor) -> Tensor:
         """Rows as the body takes them, one by one."""
         x = self.images(x)
@@ -334,6 +344,8 @@ class AdversarialNet(nn.Module):
 class Play(nn.Module):
     """Codes, with their classes, to the discriminator's logits of their samples.
 
+    What it costs is of one sample, without those beside which all are judged.
+
     Parameters
     ----------
     network : AdversarialNet
@@ -341,7 +353,7 @@ class Play(nn.Module):
 
     def __init__(self, network: AdversarialNet) -> None:
         super().__init__()
-        self.generator, self.discriminator = network.generator, network.discriminator
+        self.generator, self.discriminator = network.generator, network.discriminator.alone()
         self.n_code = network.prior.n
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -233,6 +233,16 @@ def test_codes_of_samples_are_found_again():
     assert_allclose(alone, net.invert(made)[:5], atol=1e-3)
 
 
+@pytest.mark.parametrize("settings", [{"minibatch_std": True}, {"minibatch_discrimination": 1}])
+def test_work_is_that_of_one_sample(settings):
+    """But for the number that tells of the others, and its weights."""
+    plain = gan().fit(TWO).module_
+    net = gan(**settings).fit(TWO).module_
+    more = sum(p.numel() for p in net.parameters()) - sum(p.numel() for p in plain.parameters())
+    assert net.work.multiply_adds == plain.work.multiply_adds + more
+    assert len(net.discriminator.reference) == 64  # which stays
+
+
 def test_progress_is_kept_of_the_same_codes():
     net = gan(n_progress_samples=6, max_iter=4).fit(TWO)
     assert [x.shape for x in net.progress_samples_] == [(6, 2)] * 4

@@ -30,10 +30,14 @@ SHARED: dict[str, Any] = {
     "precision": "bfloat16",
     "n_iter_no_change": np.inf,
 }
+# Errors on the validation part, of one seed: 1.42 %; of 60 epochs with three Gibbs steps and no
+# penalty 1.75 %, of 300 such 2.44 %.
 UP_DOWN: dict[str, Any] = {
     "learning_rate": "cosine",
     "learning_rate_init": 0.001,
-    "max_iter": 60,
+    "n_gibbs_steps": 10,
+    "alpha": 0.003,
+    "max_iter": 150,
 }
 # Of the machine on top of the network that dreams.
 PERSISTENT: dict[str, Any] = RBM | {

@@ -27,14 +27,17 @@ from sknets import GAN
 from sknets.datasets import load_adult
 
 UNKNOWN = np.nan  # categories that were not there in training, for trees to make of what they can
+# Of nine candidates on the validation part, one seed: an accuracy of 83.9 % and an area of 89.5 %;
+# people have 87.2 and 92.5 %, 100 epochs 83.2 and 88.1 %, and so on down to 81.5 and 86.6 %.
 SETTINGS: dict[str, Any] = {
     "hidden_layer_sizes": (256, 256),
     "conditional": True,
     "r1": 1.0,
+    "minibatch_std": True,
     "batch_size": 500,
     "learning_rate": "cosine",
     "learning_rate_init": 0.001,
-    "max_iter": 100,
+    "max_iter": 200,
     "precision": "bfloat16",
 }
 

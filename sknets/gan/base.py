@@ -195,6 +195,10 @@ class AdversarialNetwork(GameParameters, JudgingNetwork):
         """Learn units, and choose the samples beside which others are judged."""
         network: Any = trainer.module_
         self._fit_units(network, batches)
+        if (
+            trainer.recipe.max_epochs < self.max_iter
+        ):  # in calls of partial_fit what is constant may yet vary
+            network.units.scale[network.units.scale == 0] = 1
         reference = network.discriminator.reference
         if len(reference):
             first = next(iter(batches.epoch(generator(self._seed, Stream.PRETRAIN)))).x

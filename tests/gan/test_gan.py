@@ -170,6 +170,13 @@ def test_constant_columns_come_back_and_hide_nothing(constant):
     assert untrained + 0.05 < trained
 
 
+def test_columns_that_a_first_call_has_constant_may_vary_later():
+    net = gan(learning_rate_init=0.002, batch_size="auto").partial_fit(TWO[:1])
+    for _ in range(20):
+        net.partial_fit(TWO)
+    assert (net.sample(200, random_state=0).std(axis=0) > 0.1).all()
+
+
 def test_score_is_the_same_for_all_who_are_compared():
     net = gan().fit(TWO)
     before = net.score(TWO)

@@ -280,6 +280,15 @@ class AssociativeNet(DeepBeliefNet):
         seen[known, y[known]] = 1
         return seen
 
+    def balanced(self, seen: Tensor) -> Tensor:
+        """Rows with a label about as often as those without (Larochelle and Bengio, 2008).
+
+        Among thousands that complete themselves, a hundred labels would not count.
+        """
+        known = seen[:, : self.n_labels].any(1)
+        times = int((~known).sum() / known.sum().clamp_min(1))
+        return torch.cat([seen, seen[known].repeat(max(0, times - 1), 1)])
+
     def log_odds(self, v: Tensor) -> Tensor:
         """Minus the free energy with each label, up to what all have in common."""
         return log_odds(self.top, self.without_label(self.up_to_top(v)), self.labels)

@@ -14,7 +14,7 @@ import torch
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
+from torch import nn
 
 from sknets._data import Data
 from sknets._params import Interval, OneOf, check_values, estimator, param
@@ -278,7 +278,7 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
             seen = torch.cat(
                 [network.with_label(network.up_to_top(b.x), b.y) for b in batches.epoch(None)]
             )
-        seen = balanced(seen, network.n_labels)
+        seen = network.balanced(seen)
         settings = {"groups": [list(range(network.n_labels))]}
         seed = derived_seed(self._seed, Stream.PRETRAIN, len(sizes) + 1)
         machine = fitted(top, last, seen.cpu().numpy(), seed, device, **settings)
@@ -429,16 +429,6 @@ class DBNRegressor(SupervisedBelief, NetworkRegressor):
             If a parameter or the data is not allowed, or if the loss stops being finite.
         """
         return super().partial_fit(X, y)
-
-
-def balanced(seen: Tensor, n_labels: int) -> Tensor:
-    """Rows with a label as often as those without, in training (Larochelle and Bengio, 2008).
-
-    Among thousands that complete themselves, a hundred labels would not count.
-    """
-    known = seen[:, :n_labels].any(1)
-    times = int((~known).sum() / known.sum().clamp_min(1))
-    return torch.cat([seen, seen[known].repeat(max(0, times - 1), 1)])
 
 
 def has_class(data: TrainingSet) -> np.ndarray:

@@ -17,8 +17,8 @@ import numpy as np
 
 from benchmarks.reproduce._claims import Claim, Outcome, options, reproduce, timed
 from benchmarks.reproduce._headline import Samples, parts
-from benchmarks.reproduce.mnist_gan import N_SAMPLES, SURE, frechet_distance, judge_of
-from sknets import CNNClassifier, ProgressiveGAN, StyleGAN
+from benchmarks.reproduce._judge import N_SAMPLES, Judge, Verdict
+from sknets import ProgressiveGAN, StyleGAN
 from sknets.datasets import load_fashion_mnist, load_mnist
 
 FRAME = 2  # pixels on each side
@@ -44,55 +44,47 @@ def framed(samples: Samples, toy: bool) -> Samples:
 
 
 @cache
-def data(name: str, select: bool, toy: bool) -> tuple[Samples, Samples, CNNClassifier]:
-    """What is learnt from, what judges, and the network in whose features."""
+def data(name: str, select: bool, toy: bool) -> tuple[Samples, Judge]:
+    """What is learnt from, and who judges."""
     train, judging = (framed(part, toy) for part in parts(DATA[name], select, toy))
-    return train, judging, judge_of(train, judging, toy)
+    return train, Judge(train, judging, train.X.shape[1:], toy)
 
 
 @cache
-def made(network: str, name: str, select: bool, seed: int, toy: bool) -> tuple[np.ndarray, Outcome]:
-    """Samples, and what the fit took."""
-    train, _, _ = data(name, select, toy)
+def made(network: str, name: str, select: bool, seed: int, toy: bool) -> tuple[Verdict, float]:
+    """The verdict on samples, and the seconds of the fit."""
+    train, judge = data(name, select, toy)
     kind, own = NETWORKS[network]
     small: dict[str, Any] = {"filters": (4, 4), "max_iter": 2} if toy else {}
     gan = kind(**SHARED | own | small, random_state=seed)
-    fitted: list[Any] = []
-    outcome = timed(lambda: gan.fit(train.X), lambda fit: fitted.append(fit) or 0.0)
-    return fitted[0].sample(200 if toy else N_SAMPLES, random_state=seed), outcome
+    seconds = timed(lambda: gan.fit(train.X), lambda _: 0.0).seconds
+    samples = gan.sample(200 if toy else N_SAMPLES, random_state=seed)
+    return judge(samples, None), seconds
 
 
-def distance(network: str, name: str, select: bool, seed: int, toy: bool) -> Outcome:
-    """The Frechet distance to images that were not learnt from."""
-    _, judging, judge = data(name, select, toy)
-    samples, outcome = made(network, name, select, seed, toy)
-    features = [judge.transform(X).astype(float) for X in (samples, judging.X)]
-    return outcome._replace(value=frechet_distance(*features))
+def measured(what: str, network: str, name: str, select: bool, seed: int, toy: bool) -> Outcome:
+    """A figure of the verdict."""
+    verdict, seconds = made(network, name, select, seed, toy)
+    return Outcome(getattr(verdict, what), seconds)
 
 
 def of_training(name: str, select: bool, seed: int, toy: bool) -> Outcome:
-    """That of training images."""
-    train, judging, judge = data(name, select, toy)
-    chosen = np.random.default_rng(seed).permutation(train.X)[:N_SAMPLES]
-    features = [judge.transform(X).astype(float) for X in (chosen, judging.X)]
-    return Outcome(frechet_distance(*features), 0.0)
+    """The Frechet distance of training images."""
+    train, judge = data(name, select, toy)
+    chosen = np.random.default_rng(seed).permutation(len(train.y))[:N_SAMPLES]
+    return Outcome(judge(*train.rows(chosen)).distance, 0.0)
 
 
-def sure(network: str, name: str, select: bool, seed: int, toy: bool) -> Outcome:
-    """Of how many samples the judge is sure, in %."""
-    _, _, judge = data(name, select, toy)
-    samples, outcome = made(network, name, select, seed, toy)
-    surest = judge.predict_proba(samples).max(axis=1)
-    return outcome._replace(value=100 * float((surest >= SURE).mean()))
+FIGURES = {"Frechet distance": "distance", "% sure": "sure"}
 
 
 def claims(select: bool) -> list[Claim]:
     found = []
     for name in DATA:
         found += [
-            Claim(f"{name}, {network}, {what}", partial(measure, network, name, select))
+            Claim(f"{name}, {network}, {words}", partial(measured, what, network, name, select))
             for network in NETWORKS
-            for what, measure in (("Frechet distance", distance), ("% sure", sure))
+            for words, what in FIGURES.items()
         ]
         learnt = partial(of_training, name, select)
         found.append(Claim(f"{name}, training images, Frechet distance", learnt))

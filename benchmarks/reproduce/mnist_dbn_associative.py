@@ -17,9 +17,9 @@ import numpy as np
 
 from benchmarks.reproduce._claims import Claim, Outcome, options, reproduce, timed
 from benchmarks.reproduce._headline import parts
+from benchmarks.reproduce._judge import Judge
 from benchmarks.reproduce.mnist_few_labels import RBM, UNLABELED, error, labelled
-from sknets import BernoulliRBM, CNNClassifier, DBNClassifier
-from sknets.cnn import ConvNet
+from sknets import BernoulliRBM, DBNClassifier
 from sknets.datasets import load_mnist
 
 N_EACH = 100  # dreams of each digit
@@ -85,20 +85,11 @@ def told_apart(kind: str, select: bool, seed: int, toy: bool) -> Outcome:
 def recognised(select: bool, seed: int, toy: bool) -> Outcome:
     """How many of the digits that it dreams of are what they should be, in %."""
     train, judging = parts(load_mnist, select, toy)
-    judge = CNNClassifier(
-        ConvNet(channels=(32, 64), kernel_size=5, batch_norm=True, dense=256, dropout=0.5),
-        image_shape=(8, 8) if toy else (28, 28),
-        learning_rate="one_cycle",
-        learning_rate_init=0.01,
-        batch_size=128,
-        max_iter=1 if toy else 5,
-        random_state=seed,
-    ).fit(*train)
-    print(f"  the judge errs in {error(judge, judging):.2f} %", flush=True)
+    judge = Judge(train, judging, (8, 8) if toy else (28, 28), toy)
     clf, outcome = learnt("layer by layer", select, seed, toy)
     asked = np.repeat(clf.classes_, N_EACH)
     dreams = clf.sample(y=asked, n_steps=5 if toy else 1000, random_state=seed)
-    return outcome._replace(value=100 * float((judge.predict(dreams) == asked).mean()))
+    return outcome._replace(value=judge(dreams, asked).recognised)
 
 
 def gained(select: bool, seed: int, toy: bool) -> Outcome:

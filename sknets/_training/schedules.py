@@ -23,6 +23,7 @@ TIMED: dict[str, Callable[[Schedule, float], float]] = {
     "cyclic": lambda s, t: _cosine(1, 0, _part(t * s.n_cycles / s.max_iter)),
 }
 REACTIVE = ("invscaling", "adaptive", "plateau")
+WAITING = ("adaptive", "plateau")  # fall where nothing gets better
 SGD_ONLY = ("invscaling", "adaptive")  # scikit-learn ignores these two with adam, and so do we
 ENDING = ("cosine", "one_cycle", "cyclic")  # reach their end at max_iter by design
 NAMES = ("constant", *(name for name in TIMED if name != "cyclic"), *REACTIVE)
@@ -70,7 +71,7 @@ class Schedule:
 
     def stalled(self) -> bool:
         """Lower the rate because nothing improves; False when there is no lower one to try."""
-        if self.name not in ("adaptive", "plateau") or self.initial * self.scale <= SMALLEST_RATE:
+        if self.name not in WAITING or self.initial * self.scale <= SMALLEST_RATE:
             return False
         self.scale *= 1 / 5 if self.name == "adaptive" else self.decay_rate
         return True

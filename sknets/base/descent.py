@@ -11,11 +11,13 @@ import torch
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
 
+from sknets._params import InvalidParameterError
 from sknets._random import Stream, derived_seed
 from sknets._state import to_arrays, to_tensors
 from sknets._training.callbacks import NoImprovement, Validation
 from sknets._training.objective import FullObjective
 from sknets._training.parameters import FlatParameters
+from sknets._training.schedules import WAITING
 from sknets._training.trainer import Trainer
 from sknets.base.estimator import NetworkEstimator
 from sknets.base.parameters import TrainingParameters
@@ -33,6 +35,16 @@ class DescentEstimator(TrainingParameters, NetworkEstimator):
     }
     _fit_state: ClassVar[dict[str, type]] = {"_no_improvement_count": int, "_snapshots": list}
     _is_layer = False  # of another network, which need not have converged
+
+    def _check_settings(self, incremental: bool) -> None:
+        super()._check_settings(incremental)
+        waits = self.learning_rate in WAITING
+        if waits and self._has_moving_loss and not self.early_stopping:
+            raise InvalidParameterError(
+                f"The 'learning_rate' parameter of {type(self).__name__} can be "
+                f"{self.learning_rate!r} with early_stopping=True alone: it falls where the score "
+                "on held-out rows does not rise, as the training loss tells of no progress here."
+            )
 
     @abstractmethod
     def _measure(self, valid: TrainingSet) -> dict[str, float]:
@@ -75,7 +87,7 @@ class DescentEstimator(TrainingParameters, NetworkEstimator):
 
     @property
     def _has_moving_loss(self) -> bool:
-        """Whether what is minimised changes over the epochs, so that it tells of no progress."""
+        """Whether the training loss tells of no progress, as it is another one over the epochs."""
         return False
 
     def _stopping_rule(self, scored: bool) -> NoImprovement:
@@ -98,6 +110,8 @@ class DescentEstimator(TrainingParameters, NetworkEstimator):
 
     def _problem(self, trainer: Trainer, incremental: bool) -> str | None:
         """Why the training may not have converged."""
+        if self._has_moving_loss and not trainer.diverged:
+            return None
         result = trainer.result
         if result is not None:
             if result.converged or trainer.stop_message:

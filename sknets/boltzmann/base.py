@@ -13,8 +13,6 @@ from torch import Tensor
 
 from sknets._params import Interval, OneOf, check_values
 from sknets._random import Stream, draw_seed, generator
-from sknets._training.callbacks import NoImprovement
-from sknets._training.trainer import Trainer
 from sknets.base import DescentEstimator, InvertibleTransformer, NetworkTransformer
 from sknets.base.training_set import Call, TrainingSet
 from sknets.boltzmann.ais import LogPartition, annealed, drawn, reverse_annealed, temperatures
@@ -264,13 +262,9 @@ class MachineDescent(GenerativeMachine, DescentEstimator):
     def _initialise(self, module: Any, seed: int) -> None:
         module.initialise(generator(seed, Stream.WEIGHTS))
 
-    def _stopping_rule(self, scored: bool) -> NoImprovement:
-        if scored:
-            return super()._stopping_rule(scored)
-        return NoImprovement.never()
-
-    def _problem(self, trainer: Trainer, incremental: bool) -> str | None:
-        return super()._problem(trainer, incremental) if trainer.diverged else None
+    @property
+    def _has_moving_loss(self) -> bool:
+        return True  # what is recorded is not what is minimised
 
 
 def values_of(estimator: Any, attribute: str, of: Callable[[Any], Tensor]) -> np.ndarray:

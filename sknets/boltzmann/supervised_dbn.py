@@ -20,7 +20,6 @@ from sknets._data import Data
 from sknets._params import Interval, OneOf, check_values, estimator, param
 from sknets._random import Stream, derived_seed, draw_seed, generator
 from sknets._targets import dense
-from sknets._training.callbacks import NoImprovement
 from sknets._training.parameters import FlatParameters
 from sknets._training.steps import Step
 from sknets._training.trainer import Trainer
@@ -290,15 +289,9 @@ class DBNClassifier(SupervisedBelief, UnweightedClassifier):
             return super()._step(module, flat)
         return up_down_step(self, module, flat)
 
-    def _stopping_rule(self, scored: bool) -> NoImprovement:
-        if self.head == "finetune" or scored:
-            return super()._stopping_rule(scored)
-        return NoImprovement.never()
-
-    def _problem(self, trainer: Trainer, incremental: bool) -> str | None:
-        if self.head == "finetune" or trainer.diverged:
-            return super()._problem(trainer, incremental)
-        return None
+    @property
+    def _has_moving_loss(self) -> bool:
+        return self.head != "finetune"  # what is recorded then is not what is minimised
 
     # -- what an associative network can besides
 

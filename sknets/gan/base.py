@@ -25,7 +25,6 @@ from sknets._params import (
     param,
 )
 from sknets._random import Stream, generator
-from sknets._training.callbacks import NoImprovement
 from sknets._training.optimizers import STOCHASTIC, Settings
 from sknets._training.parameters import FlatParameters
 from sknets._training.trainer import Trainer
@@ -46,7 +45,6 @@ from sknets.gan.network import (
 from sknets.gan.parameters import GameParameters, averaged_generator
 from sknets.gan.spectral import SpectralNorm, spectrally_normalised
 
-WATCHING = ("plateau", "adaptive")  # schedules that fall where nothing gets better
 GRADIENT_PENALTY = 10.0  # of loss="wasserstein" (Gulrajani et al., 2017)
 
 
@@ -116,12 +114,6 @@ class AdversarialNetwork(GameParameters, JudgingNetwork):
             raise InvalidParameterError(
                 f"The 'label_smoothing' parameter of {name} is for losses with targets. "
                 f"Got loss={self.loss!r}."
-            )
-        if self.learning_rate in WATCHING and not self.early_stopping:
-            raise InvalidParameterError(
-                f"The 'learning_rate' parameter of {name} can be {self.learning_rate!r} with "
-                "early_stopping=True alone: it falls where the score on held-out rows does not "
-                "rise, and losses of players tell of no progress."
             )
         if self.conditional and self.conditioning == "projection" and self.n_packed > 1:
             raise InvalidParameterError(
@@ -195,9 +187,8 @@ class AdversarialNetwork(GameParameters, JudgingNetwork):
         """Learn units, and choose the samples beside which others are judged."""
         network: Any = trainer.module_
         self._fit_units(network, batches)
-        if (
-            trainer.recipe.max_epochs < self.max_iter
-        ):  # in calls of partial_fit what is constant may yet vary
+        if trainer.recipe.max_epochs < self.max_iter:
+            # In calls of partial_fit what is constant may yet vary.
             network.units.scale[network.units.scale == 0] = 1
         reference = network.discriminator.reference
         if len(reference):
@@ -252,13 +243,9 @@ class AdversarialNetwork(GameParameters, JudgingNetwork):
         settings = Settings(*(getattr(self, field) for field in Settings._fields))
         return STOCHASTIC[self.solver](groups, settings)
 
-    def _stopping_rule(self, scored: bool) -> NoImprovement:
-        """By the score on held-out rows alone: losses of players tell of no progress."""
-        return super()._stopping_rule(scored) if scored else NoImprovement.never()
-
-    def _problem(self, trainer: Trainer, incremental: bool) -> str | None:
-        """A game has no end at which it would have to arrive."""
-        return super()._problem(trainer, incremental) if trainer.diverged else None
+    @property
+    def _has_moving_loss(self) -> bool:
+        return True  # a player's changes with the other
 
     def _measure(self, valid: TrainingSet) -> dict[str, float]:
         score = -self._discrepancy(valid.X)

@@ -20,12 +20,19 @@ from benchmarks.reproduce._judge import N_SAMPLES, Judge, Verdict
 from sknets import DCGAN
 from sknets.datasets import load_mnist
 
+# On the validation part, one seed, 10 epochs: sure of 89.7 %, a distance of 7.5. In minibatches of
+# 128 with less of a penalty and two layers 76.2 % and 55, at half the rate 75.0 % and 64, and with
+# beta_1=0.5 and beta_2=0.999 then 65.0 % and 107.
 SETTINGS: dict[str, Any] = {
     "n_components": 64,
-    "filters": (64, 128),
-    "learning_rate_init": 0.0005,
-    "batch_size": 128,
-    "max_iter": 25,
+    "filters": (32, 64, 128),
+    "r1": 0.3,
+    "learning_rate": "cosine",
+    "learning_rate_init": 0.002,
+    "beta_1": 0.0,
+    "beta_2": 0.99,
+    "batch_size": 64,
+    "max_iter": 20,
     "averaging": "ema",
     "precision": "bfloat16",
 }

@@ -123,20 +123,35 @@ def larger(images: Tensor, sides: Sequence[int]) -> Tensor:
 def smaller(images: Tensor, sides: Sequence[int]) -> Tensor:
     """Images of the means of pixels."""
     while images.shape[2] > sides[0]:
-        images = F.avg_pool2d(images, 2) if images.ndim == 4 else F.avg_pool1d(images, 2)
+        for axis in range(2, images.ndim):  # quicker than a pool, whose slopes have slopes
+            first, second = images.unflatten(axis, (-1, 2)).unbind(axis + 1)
+            images = (first + second) / 2
     return images
 
 
+class Blur(torch.autograd.Function):
+    """A binomial filter along each axis, which is its own adjoint.
+
+    Convolutions of single maps are slow to be differentiated twice, as penalties on slopes are.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        row, n_channels = x.new_tensor([0.25, 0.5, 0.25]), x.shape[1]
+        if x.ndim == 3:
+            return F.conv1d(x, row.expand(n_channels, 1, -1), padding=1, groups=n_channels)
+        kernel = torch.outer(row, row).expand(n_channels, 1, -1, -1)
+        return F.conv2d(x, kernel, padding=1, groups=n_channels)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> Tensor:
+        return blurred(*slopes)
+
+
 def blurred(x: Tensor) -> Tensor:
-    """Maps after a binomial filter along each axis (Karras, Laine and Aila, 2019, section 2.1)."""
-    n_sides, n_channels = x.ndim - 2, x.shape[1]
-    conv = F.conv1d if n_sides == 1 else F.conv2d
-    for axis in range(n_sides):
-        shape = [1, 1, *(3 if i == axis else 1 for i in range(n_sides))]
-        kernel = x.new_tensor([0.25, 0.5, 0.25]).view(shape).expand(n_channels, *shape[1:])
-        padding = tuple(int(i == axis) for i in range(n_sides))
-        x = conv(x, kernel, padding=padding, groups=n_channels)
-    return x
+    """Maps after a binomial filter (Karras, Laine and Aila, 2019, section 2.1)."""
+    made: Tensor = Blur.apply(x)
+    return made
 
 
 class Growth:

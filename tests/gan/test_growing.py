@@ -78,6 +78,15 @@ def test_blur_is_a_binomial_filter():
     assert_allclose(blurred(signal)[0, 0], [0, 1, 2, 1, 0])
 
 
+# What checks gradients draws from torch's global state.
+@pytest.mark.global_state("torch random state")
+@pytest.mark.parametrize("shape", [(2, 1, 5), (1, 2, 3, 4)])
+def test_blur_is_differentiable_twice(shape):
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=shape)).requires_grad_()
+    assert torch.autograd.gradcheck(blurred, x)
+    assert torch.autograd.gradgradcheck(blurred, x)
+
+
 def test_sizes_are_halved_while_they_are_even():
     assert sizes_of((32, 32)) == [(4, 4), (8, 8), (16, 16), (32, 32)]
     assert sizes_of((28, 28)) == [(7, 7), (14, 14), (28, 28)]

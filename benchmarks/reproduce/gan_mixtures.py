@@ -40,12 +40,14 @@ SHARED: dict[str, Any] = {
     "n_components": 2,
     "learning_rate": "cosine",
     "learning_rate_init": 0.001,
-    "batch_size": 500,
+    "beta_1": 0.0,
+    "batch_size": 250,
 }
 RING = Mixture(
     np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1),
     0.01,
-    SHARED | {"r1": 0.01, "max_iter": 1000},
+    # With a tenth seed: 98.3 %; of 300 epochs 94.9 %, of 400 in minibatches of 500 92.6 %.
+    SHARED | {"r1": 0.01, "beta_2": 0.99, "max_iter": 800},
 )
 GRID = Mixture(
     np.stack(np.meshgrid(PLACES, PLACES), axis=2).reshape(-1, 2),
@@ -53,9 +55,7 @@ GRID = Mixture(
     SHARED
     | {
         "r1": 0.02,
-        "beta_1": 0.0,
         "max_iter": 400,
-        "batch_size": 250,
         "hidden_layer_sizes": (256, 256, 256),
         "precision": "bfloat16",
     },

@@ -62,7 +62,7 @@ class DCGAN(AdversarialImages):
     """
 
     filters: Any = param(
-        (64, 128),
+        (32, 64, 128),
         ["array-like", Interval(Integral, 1, None, closed="left")],
         "Channels of each convolution of the discriminator, from the image on, of which each "
         "halves the sides; the generator has the same in reverse.",

@@ -25,7 +25,7 @@ from sknets import ProgressiveGAN, StyleGAN
 from sknets.datasets import load_fashion_mnist, load_mnist
 from sknets.inspection import ImagesDisplay, SampleProgressDisplay
 
-N_IMAGES = 20_000
+N_IMAGES = 10_000
 N_CODES = 8
 
 
@@ -40,7 +40,7 @@ def data_sets():
 def networks(toy):
     settings = {
         "batch_size": 64,
-        "max_iter": 4 if toy else 24,
+        "max_iter": 4 if toy else 16,
         "averaging_decay": 0.995,
         "n_progress_samples": N_CODES,
         "random_state": 0,

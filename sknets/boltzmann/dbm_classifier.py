@@ -25,14 +25,15 @@ from sknets.base.layerwise import check_settings, was_interrupted
 from sknets.base.training_set import Call, TrainingSet
 from sknets.boltzmann.dbm import DBM
 from sknets.boltzmann.unweighted import UnweightedClassifier
-from sknets.layers import ACTIVATIONS
+from sknets.layers import ACTIVATIONS, Dropout
 from sknets.mlp import MLP
 
 
 class AugmentedLayers(nn.Sequential):
     """Layers each of which takes, beside what the one below makes, given means of the one above.
 
-    The input holds those means after the values of the visible layer.
+    The input holds those means after the values of the visible layer. A layer whose name starts
+    with "above" is one for them.
     """
 
     widths: tuple[int, ...]  # of the visible layer, and of hidden ones from the second
@@ -40,6 +41,9 @@ class AugmentedLayers(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         x, *above = x.split(self.widths, 1)
         for name, layer in self.named_children():
+            if name.startswith("above"):
+                above[0] = layer(above[0])
+                continue
             if name.startswith("linear") and above:
                 x = torch.cat([x, above.pop(0)], 1)
             x = layer(x)
@@ -56,23 +60,34 @@ class AugmentedMLP(MLP):
     ----------
     n_inputs, n_outputs : int
     hidden_layer_sizes : tuple of int
+    mean_field_dropout : float
+        Share of the means that are silenced in training.
     **how : dict
         As of an `MLP`.
     """
 
     def __init__(
-        self, n_inputs: int, hidden_layer_sizes: Sequence[int], n_outputs: int, **how: Any
+        self,
+        n_inputs: int,
+        hidden_layer_sizes: Sequence[int],
+        n_outputs: int,
+        *,
+        mean_field_dropout: float = 0.0,
+        **how: Any,
     ) -> None:
         sizes = tuple(hidden_layer_sizes)
         super().__init__(n_inputs, sizes, n_outputs, **how)
-        layers = dict(self.features.named_children())
-        for i, (size, above) in enumerate(zip(sizes, (*sizes[1:], 0), strict=True), start=1):
-            below = sizes[i - 2] if i > 1 else n_inputs
-            layers[f"linear{i}"] = nn.Linear(below + above, size)
-        self.features = AugmentedLayers()
-        for name, layer in layers.items():
-            self.features.add_module(name, layer)
+        plain, self.features = self.features, AugmentedLayers()
         self.features.widths = (n_inputs, *sizes[1:])
+        above = {f"linear{i}": size for i, size in enumerate(sizes[1:], start=1)}
+        layer: Any
+        for name, layer in plain.named_children():
+            n_above = above.get(name, 0)
+            if n_above:
+                if mean_field_dropout:
+                    self.features.add_module(f"above_{name}", Dropout(mean_field_dropout))
+                layer = nn.Linear(layer.in_features + n_above, layer.out_features)
+            self.features.add_module(name, layer)
 
     @torch.no_grad()
     def start_from(self, weights: Sequence[Tensor], biases: Sequence[Tensor]) -> None:
@@ -132,6 +147,12 @@ class DBMClassifier(UnweightedClassifier):
         "Activation of the hidden layers, after the machine: its own is 'logistic'.",
     )
 
+    mean_field_dropout: float = param(
+        0.0,
+        Interval(Real, 0, 1, closed="left"),
+        "Share of the means from the layer above that are silenced at each training step. They are "
+        "those of an input without noise and dropout, and give away what these hide.",
+    )
     learning_rate_init: float = param(
         0.003,
         Interval(Real, 0, None, closed="neither"),
@@ -141,6 +162,7 @@ class DBMClassifier(UnweightedClassifier):
     _fitted_attributes: ClassVar[dict[str, str]] = {
         "dbm_": "DBM: The machine, fitted to the inputs.",
     }
+    _shape_parameters: ClassVar[tuple[str, ...]] = ("mean_field_dropout",)
 
     # -- fit
 
@@ -184,7 +206,9 @@ class DBMClassifier(UnweightedClassifier):
 
     def _build(self, input_shape: tuple[int, ...], n_outputs: int) -> AugmentedMLP:
         sizes = self._hidden_layer_sizes()
-        return AugmentedMLP(input_shape[0] - sum(sizes[1:]), sizes, n_outputs, **self._how())
+        n_inputs, how = input_shape[0] - sum(sizes[1:]), self._how()
+        dropout = self.mean_field_dropout
+        return AugmentedMLP(n_inputs, sizes, n_outputs, mean_field_dropout=dropout, **how)
 
     def _pretrain(self, trainer: Trainer, batches: Data) -> None:
         machine = self.dbm_.module_

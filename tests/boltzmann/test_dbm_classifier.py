@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
 
 from sknets import DBM, BernoulliRBM, DBMClassifier, load, save
@@ -43,6 +43,30 @@ def test_dropout_and_searchable_machine():
     clf.set_params(dbm__max_iter=1, dbm__rbm__n_iter=2).fit(DIGITS, CLASSES)
     assert clf.dbm_.n_iter_ == 1
     assert "dropout1" in dict(clf.module_.features.named_children())
+
+
+def test_means_of_the_layer_above_are_silenced_in_training_alone():
+    machine = DBM(rbm=RBM, max_iter=1)
+    how = dict(dbm=machine, mean_field_dropout=0.5, batch_size=200, max_iter=1, random_state=0)
+    clf = DBMClassifier((20, 12, 8), **how).fit(DIGITS, CLASSES)
+    layers = clf.module_.features
+    names = [name for name, _ in layers.named_children()]
+    assert names.index("above_linear2") == names.index("linear2") - 1
+    assert "above_linear3" not in names  # there is none above the last
+    rows = clf.dbm_.module_.biases[0].new_tensor(clf._augmented(DIGITS))
+    seen = []
+    hook = layers.linear1.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    layers.train()(rows)
+    layers.eval()(rows)
+    hook.remove()
+    (pixels, silenced), (_, means) = (x.split([64, 12], 1) for x in seen)
+    assert_array_equal(pixels, rows[:, :64])
+    assert_array_equal(means, rows[:, 64:76])
+    assert (silenced == 0).float().mean() == pytest.approx(0.5, abs=0.02)
+    kept = silenced != 0
+    assert_allclose(silenced[kept], 2 * means[kept], rtol=1e-6)
+    plain = DBMClassifier((20, 12, 8), **how | dict(mean_field_dropout=0.0)).fit(DIGITS, CLASSES)
+    assert (plain.predict_proba(DIGITS) != clf.predict_proba(DIGITS)).any()
 
 
 def test_it_is_kept_and_goes_on(tmp_path):

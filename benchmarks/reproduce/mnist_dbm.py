@@ -26,6 +26,7 @@ MACHINE = DBM(
     precision="bfloat16",
 )
 NOISY = dict(noise_std=0.3, batch_norm=True, batch_size=256, dropout=0.15)
+SILENCED = dict(**NOISY, mean_field_dropout=0.5, max_iter=100)
 
 HEADLINE = Headline(
     "MNIST 784-500-1000-10, a deep Boltzmann machine first",
@@ -38,9 +39,11 @@ HEADLINE = Headline(
         learning_rate_init=0.003,
         precision="bfloat16",
     ),
-    chosen=dict(**NOISY, max_iter=100),
-    # Validation errors of one seed: 1.19, 1.26 and 1.36 %.
+    chosen=SILENCED,
+    # Validation errors of one seed: 0.98, 1.19, 1.26 and 1.36 %; after 100 epochs of both layers
+    # together 1.02 %, with .8 of the means silenced 1.10, and with noise of .4 1.15 %.
     candidates=[
+        SILENCED,
         dict(**NOISY, max_iter=100),
         dict(**NOISY, max_iter=60),
         dict(max_iter=20, batch_size=100),

@@ -126,9 +126,7 @@ def plain_history(history: Any) -> list[dict[str, Any]]:
 
 def restore(state: dict[str, Any], net: Trainer) -> None:
     """Put a trainer where the checkpoint left it."""
-    buffers = dict(net.module_.named_buffers())
-    for name, value in to_tensors(state["buffers"]).items():
-        buffers[name].copy_(value)
+    net.module_.load_state_dict(to_tensors(state["buffers"]), strict=False)  # weights follow
     net.flat.restore(to_tensors(state["weights"]))
     net.load_state(state["training"])
     net.samples_seen = state["samples_seen"]

@@ -37,7 +37,7 @@ from sknets.gan.spectral import multiplied
 LEAK = 0.2
 SMALLEST = 1e-8
 LEAST_SIDE = 4  # of the smallest images
-FINENESS = 2**20  # to which a level is kept
+FINENESS = 2**20  # steps in which a size comes in
 
 
 # -- layers
@@ -181,7 +181,8 @@ class Growth:
             return 0.0
         start = self.ends[place - 1]
         passed = (progress - start) / (self.ends[place] - start)
-        return place - 1 + (min(1.0, passed / self.fade_in) if self.fade_in else 1.0)
+        weight = min(1.0, passed / self.fade_in) if self.fade_in else 1.0
+        return place - 1 + round(weight * FINENESS) / FINENESS
 
 
 class Level(nn.Module):

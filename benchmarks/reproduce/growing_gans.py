@@ -24,7 +24,7 @@ from sknets.datasets import load_fashion_mnist, load_mnist
 FRAME = 2  # pixels on each side
 DATA = {"digits": load_mnist, "clothes": load_fashion_mnist}
 SHARED: dict[str, Any] = {
-    "max_iter": 16,
+    "max_iter": 8,
     "batch_size": 64,
     "precision": "bfloat16",
     "averaging_decay": 0.995,

@@ -16,7 +16,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from sknets._params import Interval, InvalidParameterError, estimator, param, whole_numbers
+from sknets._params import (
+    Interval,
+    InvalidParameterError,
+    OneOf,
+    estimator,
+    param,
+    whole_numbers,
+)
 from sknets.gan.adversarial import Rules
 from sknets.gan.growing import (
     LEAK,
@@ -35,9 +42,10 @@ from sknets.gan.growing import (
 )
 from sknets.gan.images import AdversarialImages
 from sknets.gan.network import AdversarialNet
-from sknets.gan.parameters import averaged_generator, game_loss, told_of_deviation
+from sknets.gan.parameters import averaged_generator, told_of_deviation
 
-DRIFT = 0.001  # (Karras et al., 2018, appendix A.1)
+DRIFT = 0.001  # of loss="wasserstein" (Karras et al., 2018, appendix A.1)
+R1 = 0.3
 
 
 class ProgressiveGenerator(GrowingGenerator):
@@ -109,8 +117,14 @@ class GrowingImages(AdversarialImages):
         "among the sizes, from the smallest on. None: evenly.",
     )
     minibatch_std: bool = told_of_deviation(True)
+    r1: Any = param(
+        "auto",
+        [OneOf("auto"), Interval(Real, 0, None, closed="left")],
+        f"Weight of the penalty on the discriminator's slopes at real samples. 'auto' is {R1}, and "
+        "0 where there is a gradient_penalty.",
+    )
     learning_rate_init: float = param(
-        0.001,
+        0.016,
         Interval(Real, 0, None, closed="neither"),
         "The generator's initial learning rate; the highest of 'one_cycle'.",
     )
@@ -137,6 +151,12 @@ class GrowingImages(AdversarialImages):
                 f"The discriminator of {name} has scaled weights and minibatch_std: it knows no "
                 "spectral_norm and no minibatch_discrimination."
             )
+
+    def _rules(self) -> Rules:
+        rules = super()._rules()
+        if self.r1 == "auto":
+            rules = rules._replace(r1=0.0 if rules.gradient_penalty else R1)
+        return rules._replace(drift=DRIFT if self.loss == "wasserstein" else 0.0)
 
     def _sizes(self) -> list[tuple[int, ...]]:
         return sizes_of(self.image_shape_[1:])
@@ -204,7 +224,9 @@ class ProgressiveGAN(GrowingImages):
     in, so that what is coarse is learnt before what is fine. Weights are scaled when they are used
     (equalised learning rate), the generator normalises the channels of each pixel, and the
     discriminator is told the deviation over a minibatch [1]_. Sides are halved as long as they are
-    even and at least 8. See the :ref:`user guide <gan-growing>`.
+    even and at least 8. The default ``loss`` and ``learning_rate_init`` suit thousands of updates
+    of small networks; the paper's, for many more, are ``"wasserstein"`` and 0.001. See the
+    :ref:`user guide <gan-growing>`.
 
     `X` is an array of images, (n, height, width) or (n, channels, height, width), of signals with
     ``signal=True``, (n, channels, length), or a table whose rows hold one each. Rows and arrays are
@@ -229,12 +251,6 @@ class ProgressiveGAN(GrowingImages):
     >>> gan.sample(3, random_state=0).shape
     (3, 8, 8)
     """
-
-    loss: str = game_loss("wasserstein")
-
-    def _rules(self) -> Rules:
-        drift = DRIFT if self.loss == "wasserstein" else 0.0
-        return super()._rules()._replace(drift=drift)
 
     def _generator(
         self, sizes: list[tuple[int, ...]], widths: list[int], channels: int

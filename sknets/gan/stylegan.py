@@ -199,11 +199,6 @@ class StyleGAN(GrowingImages):
         Interval(Real, 0, 1, closed="both"),
         "Share of the samples in training whose styles are of two codes.",
     )
-    r1: float = param(
-        10.0,
-        Interval(Real, 0, None, closed="left"),
-        "Weight of the penalty on the discriminator's slopes at real samples.",
-    )
     _shape_parameters: ClassVar[tuple[str, ...]] = ("n_style_components", "n_mapping_layers")
     _blurs = True
 

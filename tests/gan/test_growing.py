@@ -154,7 +154,8 @@ def test_real_images_are_as_sharp_as_made_ones(kind):
         {},
         {"conditional": True},
         {"conditional": True, "conditioning": "concatenation", "n_packed": 2},
-        {"loss": "hinge", "gradient_penalty": 0, "r1": 0, "replay_size": 60},
+        {"loss": "hinge", "r1": 0, "replay_size": 60},
+        {"loss": "wasserstein"},
         {"minibatch_std": False, "averaging": None, "fade_in": 0, "size_shares": (1, 2)},
     ],
     ids=str,
@@ -319,7 +320,15 @@ def test_growth_resumes_from_a_checkpoint(kind, tmp_path):
 
 
 @BOTH
-@pytest.mark.parametrize("settings", [{}, {"r1": 1.0, "loss": "non_saturating"}], ids=str)
+def test_a_finished_training_is_resumed_as_grown_as_it_was(kind, tmp_path):
+    done = gan(kind, checkpoint=tmp_path / "state").fit(X)
+    again = clone(done).fit(X)
+    assert again.module_.level == done.module_.level == 1
+    assert_array_equal(again.sample(3, random_state=0), done.sample(3, random_state=0))
+
+
+@BOTH
+@pytest.mark.parametrize("settings", [{}, {"loss": "wasserstein"}], ids=str)
 def test_products_in_bfloat16_learn_about_the_same(kind, settings):
     how = settings | {"max_iter": 1, "batch_size": 200, "learning_rate_init": 1e-5}
     nets = [gan(kind, **how, precision=precision).fit(X) for precision in ("float32", "bfloat16")]
@@ -328,6 +337,22 @@ def test_products_in_bfloat16_learn_about_the_same(kind, settings):
         assert_allclose(*losses, rtol=0.05, atol=0.05)
     for state in zip(*(net.module_.state_dict().values() for net in nets), strict=True):
         assert_allclose(*state, rtol=0.02, atol=1e-3)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, (0.3, 0, 0)),
+        ({"loss": "wasserstein"}, (0, 10, 0.001)),
+        ({"loss": "wasserstein", "gradient_penalty": 0}, (0.3, 0, 0.001)),
+        ({"gradient_penalty": 1.0, "r1": 2.0}, (2, 1, 0)),
+    ],
+    ids=str,
+)
+def test_one_penalty_on_slopes_unless_two_are_asked_for(kind, settings, expected):
+    rules = gan(kind, **settings)._rules()
+    assert (rules.r1, rules.gradient_penalty, rules.drift) == expected
 
 
 @BOTH

@@ -126,7 +126,8 @@ def plain_history(history: Any) -> list[dict[str, Any]]:
 
 def restore(state: dict[str, Any], net: Trainer) -> None:
     """Put a trainer where the checkpoint left it."""
-    net.module_.load_state_dict(to_tensors(state["buffers"]), strict=False)  # weights follow
+    module = net.module_
+    module.load_state_dict({**module.state_dict(), **to_tensors(state["buffers"])})
     net.flat.restore(to_tensors(state["weights"]))
     net.load_state(state["training"])
     net.samples_seen = state["samples_seen"]
